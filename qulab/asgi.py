@@ -1,0 +1,32 @@
+"""The ASGI application. Its lifespan closes, in the loop that serves, what that loop opened."""
+
+import os
+from typing import Any
+
+import django
+from django.core.handlers.asgi import ASGIHandler
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "qulab.settings")
+django.setup(set_prefix=False)
+
+from qulab.db.loop import close_all  # noqa: E402 - Django must be set up first
+
+_django = ASGIHandler()
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+    else:
+        await _django(scope, receive, send)
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await close_all()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

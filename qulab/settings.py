@@ -1,0 +1,227 @@
+"""The only reader of the environment; everything else asks `django.conf.settings`.
+
+A value that cannot be used ends the process here, with one line that names the variable and says why.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+REDIS_DATABASES = 16  # the default of Redis and Valkey
+
+
+def _number(name: str, default: float, *, least: float = 0) -> float:
+    text = os.environ.get(name, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is {text!r}: a number is needed, for example {default}.") from None
+    if value < least:
+        raise ImproperlyConfigured(f"{name} is {text}: it must be at least {least:g}.")
+    return value
+
+
+def _integer(name: str, default: int, *, least: int = 0) -> int:
+    value = _number(name, default, least=least)
+    if value != int(value):
+        raise ImproperlyConfigured(f"{name} is {value:g}: a whole number is needed, for example {default}.")
+    return int(value)
+
+
+def _flag(name: str, default: bool) -> bool:
+    text = os.environ.get(name, "1" if default else "0").strip().lower()
+    if text not in {"0", "1", "true", "false", "yes", "no", "on", "off"}:
+        raise ImproperlyConfigured(f"{name} is {text!r}: use 1 or 0.")
+    return text in {"1", "true", "yes", "on"}
+
+
+def _database_url(text: str) -> str:
+    """The URL with the async driver of its database. Raises ImproperlyConfigured for any other database."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read as a URL. Use postgresql://user:password@host/name or sqlite:///path."
+        ) from None
+    drivers = {"postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+    backend = url.drivername.partition("+")[0]
+    if backend not in drivers:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL names the database {backend!r}; QuLab runs on PostgreSQL (postgresql://…) and SQLite (sqlite:///…)."
+        )
+    if backend == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL names an in-memory SQLite database, which no second connection or process can see. "
+            "Give a file: sqlite:///path/to/qulab.db."
+        )
+    return url.set(drivername=drivers[backend]).render_as_string(hide_password=False)
+
+
+def _redis_url(text: str, offset: int) -> str:
+    """The URL with its logical database moved by `offset`, so that each use has a database of its own."""
+    parts = urlsplit(text)
+    path = parts.path.strip("/") or "0"
+    if parts.scheme not in {"redis", "rediss"} or not parts.hostname or not path.isdecimal():
+        raise ImproperlyConfigured(
+            "REDIS_URL cannot be used: it must look like redis://host:6379/0 (rediss:// for TLS)."
+        )
+    if int(path) + 3 >= REDIS_DATABASES:
+        raise ImproperlyConfigured(
+            f"REDIS_URL names database {path}; QuLab uses four from there on, and Redis has {REDIS_DATABASES}. "
+            f"Name at most {REDIS_DATABASES - 4}."
+        )
+    return urlunsplit(parts._replace(path=f"/{int(path) + offset}"))
+
+
+# --- Process ---------------------------------------------------------------------------------------------------------
+
+DEBUG = _flag("DJANGO_DEBUG", False)
+DEVELOPMENT_KEY = "insecure-key-of-the-local-lab"
+SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", DEVELOPMENT_KEY)
+ALLOWED_HOSTS = [
+    host.strip()
+    for host in os.environ.get("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
+    if host.strip()
+]
+QULAB_DATA_DIR = Path(os.environ.get("QULAB_DATA_DIR", BASE_DIR / "data")).absolute()
+QULAB_LAB = os.environ.get("QULAB_LAB", "open")
+
+# --- Database: SQLAlchemy's; Django's ORM is not configured -----------------------------------------------------------
+
+DATABASE_URL = _database_url(os.environ.get("DATABASE_URL") or f"sqlite:///{QULAB_DATA_DIR / 'qulab.db'}")
+DB_POOL_SIZE = _integer("QULAB_DB_POOL_SIZE", 10, least=1)
+DB_MAX_OVERFLOW = _integer("QULAB_DB_MAX_OVERFLOW", 20)
+DB_POOL_TIMEOUT = _number("QULAB_DB_POOL_TIMEOUT", 30.0)  # seconds
+DB_POOL_RECYCLE = _number("QULAB_DB_POOL_RECYCLE", 1800.0)  # seconds
+DB_POOL_PRE_PING = _flag("QULAB_DB_POOL_PRE_PING", True)
+DB_STATEMENT_TIMEOUT = _number("QULAB_DB_STATEMENT_TIMEOUT", 30.0)  # seconds; PostgreSQL
+DB_BUSY_TIMEOUT = _number("QULAB_DB_BUSY_TIMEOUT", 10.0)  # seconds; SQLite
+DATABASES: dict[str, object] = {}
+
+# --- Redis: four logical databases, so that emptying one never empties another ---------------------------------------
+
+REDIS_URL = os.environ.get("REDIS_URL") or "redis://localhost:6379/0"
+REDIS_URL_GIVEN = bool(os.environ.get("REDIS_URL"))
+REDIS_STREAMS_URL = _redis_url(REDIS_URL, 0)
+REDIS_CACHE_URL = _redis_url(REDIS_URL, 1)
+REDIS_DJANGO_CACHE_URL = _redis_url(REDIS_URL, 3)
+REDIS_IS_EMULATED = _flag("QULAB_REDIS_EMULATED", False)  # set by `manage.py lab` when no real server was found
+CACHE_TTL = _number("QULAB_CACHE_TTL", 3600.0, least=1)  # seconds
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_DJANGO_CACHE_URL,
+        "OPTIONS": {"CLIENT_CLASS": "django_redis.client.DefaultClient"},
+    }
+}
+
+# --- Outbox ----------------------------------------------------------------------------------------------------------
+
+OUTBOX_PARTITIONS = _integer("QULAB_OUTBOX_PARTITIONS", 8, least=1)
+OUTBOX_BATCH = _integer("QULAB_OUTBOX_BATCH", 500, least=1)  # events in one pass
+OUTBOX_MAX_ATTEMPTS = _integer("QULAB_OUTBOX_MAX_ATTEMPTS", 8, least=1)
+OUTBOX_STREAM_MAXLEN = _integer("QULAB_OUTBOX_STREAM_MAXLEN", 1_000_000, least=1)  # entries of one stream, approximate
+RELAY_INTERVAL = _number("QULAB_RELAY_INTERVAL", 1.0, least=0.1)  # seconds between two ticks of beat
+QULAB_CONSUMER_GROUP = "qulab"
+
+# --- Celery ----------------------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = _redis_url(REDIS_URL, 2)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "lab"
+CELERY_TASK_ROUTES = {"outbox.tasks.*": {"queue": "relay"}}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "relay-events": {
+        "task": "outbox.tasks.relay_events",
+        "schedule": RELAY_INTERVAL,
+        # A tick that waited for a whole interval is served by the next one.
+        "options": {"expires": RELAY_INTERVAL, "queue": "relay"},
+    }
+}
+
+# --- Django ----------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "qulab",
+    "qulab.lab",
+    "qulab.admin",
+    "accounts",
+    "assessments",
+    "outbox",
+    "csp",
+    "servestatic",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "qulab.db.middleware.SessionMiddleware",
+]
+ROOT_URLCONF = "qulab.urls"
+ASGI_APPLICATION = "qulab.asgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+SERVESTATIC_USE_FINDERS = True
+LANGUAGE_CODE = "en-us"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Security --------------------------------------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+
+# --- Logs ------------------------------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s", "datefmt": "%H:%M:%S"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        # One line for each tick would bury what happens.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "alembic": {"level": "WARNING"},
+    },
+}
