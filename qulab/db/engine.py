@@ -1,0 +1,151 @@
+"""One `Database` for each event loop; a read session never holds the write lock, a write session has it from BEGIN."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from qulab.db.loop import PerLoop
+from qulab.db.session import Session
+
+logger = logging.getLogger(__name__)
+
+WRITES = "qulab_writes"  # execution option of the connections that write sessions use
+
+
+class PoolState(msgspec.Struct, frozen=True):
+    """Connections of one pool at one moment. `overflow` counts those open beyond `size`."""
+
+    size: int
+    max_overflow: int
+    checked_out: int
+    idle: int
+    overflow: int
+
+
+class Database:
+    """An engine and its two session factories. Belongs to the loop that uses it first; close it in that loop."""
+
+    def __init__(self, url: URL, **pool: Any) -> None:
+        self.url = url
+        self.dialect = url.get_backend_name()
+        self.max_overflow = int(pool["max_overflow"])
+        self.engine: AsyncEngine = create_async_engine(url, **pool, **_dialect_options(self.dialect))
+        if self.dialect == "sqlite":
+            event.listen(self.engine.sync_engine, "connect", _set_pragmas)
+            event.listen(self.engine.sync_engine, "begin", _begin)
+        self._reading = _sessions(self.engine.execution_options(postgresql_readonly=True), reading=True)
+        self._writing = _sessions(self.engine.execution_options(**{WRITES: True}), reading=False)
+
+    def reading(self) -> AbstractAsyncContextManager[Session]:
+        """A session that only reads. It is the seam for a replica."""
+        return self._reading()
+
+    def writing(self) -> AbstractAsyncContextManager[Session]:
+        """A session that may write. On SQLite its transaction takes the write lock at BEGIN, not half-way through."""
+        return self._writing()
+
+    def pool_state(self) -> PoolState:
+        pool = self.engine.pool
+        assert isinstance(pool, AsyncAdaptedQueuePool)
+        return PoolState(
+            size=pool.size(),
+            max_overflow=self.max_overflow,
+            checked_out=pool.checkedout(),
+            idle=pool.checkedin(),
+            # SQLAlchemy counts from -size: below zero the pool has not yet opened all of its connections.
+            overflow=max(pool.overflow(), 0),
+        )
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def create_database(
+    url: str | None = None,
+    *,
+    pool_size: int | None = None,
+    max_overflow: int | None = None,
+    pool_timeout: float | None = None,
+) -> Database:
+    """A Database from the settings, with what is given put in their place. Connects on first use."""
+    return Database(
+        make_url(url or settings.DATABASE_URL),
+        pool_size=settings.DB_POOL_SIZE if pool_size is None else pool_size,
+        max_overflow=settings.DB_MAX_OVERFLOW if max_overflow is None else max_overflow,
+        pool_timeout=settings.DB_POOL_TIMEOUT if pool_timeout is None else pool_timeout,
+        pool_recycle=settings.DB_POOL_RECYCLE,
+        pool_pre_ping=settings.DB_POOL_PRE_PING,
+    )
+
+
+databases: PerLoop[Database] = PerLoop(create_database, Database.close)
+
+
+def get_database() -> Database:
+    """The Database of the running loop, opened on first use."""
+    return databases.get()
+
+
+@asynccontextmanager
+async def open_database(
+    url: str | None = None,
+    *,
+    pool_size: int | None = None,
+    max_overflow: int | None = None,
+    pool_timeout: float | None = None,
+) -> AsyncIterator[Database]:
+    """Open a Database and close it at the end. Without `url` it is also what `get_database()` returns meanwhile."""
+    database = create_database(url, pool_size=pool_size, max_overflow=max_overflow, pool_timeout=pool_timeout)
+    before = databases.lend(database) if url is None else None
+    try:
+        yield database
+    finally:
+        if url is None:
+            databases.lend(before)
+        await database.close()
+
+
+def _sessions(engine: AsyncEngine, *, reading: bool) -> async_sessionmaker[Session]:
+    return async_sessionmaker(
+        engine,
+        class_=Session,
+        expire_on_commit=False,
+        autoflush=False,
+        # A closed session that is used again must fail: a stream that outlives its request would leak a connection.
+        close_resets_only=False,
+        info={"reading": reading},
+    )
+
+
+def _dialect_options(dialect: str) -> dict[str, Any]:
+    if dialect == "sqlite":
+        # isolation_level None: the driver begins nothing of its own, so that `_begin` decides.
+        return {"connect_args": {"isolation_level": None, "timeout": settings.DB_BUSY_TIMEOUT}}
+    milliseconds = str(int(settings.DB_STATEMENT_TIMEOUT * 1000))
+    server_settings = {"application_name": "qulab", "statement_timeout": milliseconds, "timezone": "UTC"}
+    return {"connect_args": {"server_settings": server_settings, "timeout": 10}}
+
+
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file of an SQLite URL, None for another database."""
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None

@@ -1,0 +1,97 @@
+"""Nothing is stored unless `commit()` was called by name, and what follows a commit runs after the root commit only."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session as SyncSession
+from sqlalchemy.orm import SessionTransaction
+
+from qulab.db.errors import ReadOnlySession
+
+logger = logging.getLogger(__name__)
+
+Hook = Callable[[], Awaitable[object]]
+
+
+class UnitOfWork(SyncSession):
+    """The synchronous session below `Session`; a class of its own, so that its events touch no other session."""
+
+
+class Session(AsyncSession):
+    """The unit of work: `AsyncSession` with a reading mode and hooks that wait for the root commit."""
+
+    sync_session_class = UnitOfWork
+
+    def on_commit(self, hook: Hook) -> None:
+        """Run `hook` once after the root commit. A rollback drops it, also that of the savepoint it came in."""
+        entry = (self.sync_session.get_nested_transaction(), hook)
+        if entry not in _hooks(self.sync_session):
+            _hooks(self.sync_session).append(entry)
+
+    async def commit(self) -> None:
+        """Commit, then run the hooks. A cancellation that arrives meanwhile is raised when both are finished."""
+        await _finish(asyncio.ensure_future(self._commit_and_run_hooks()))
+
+    async def _commit_and_run_hooks(self) -> None:
+        await super().commit()
+        hooks = [hook for _, hook in _hooks(self.sync_session)]
+        _hooks(self.sync_session).clear()
+        for hook in hooks:
+            await _run(hook)
+
+
+async def _finish(task: "asyncio.Future[None]") -> None:
+    """Wait for `task` to its end even when the waiter is cancelled: a half-sent COMMIT helps nobody."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+        except Exception:  # the task's own failure: raised by result() below
+            break
+    task.result()
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _run(hook: Hook) -> None:
+    try:
+        await hook()
+    except Exception:  # one hook's failure harms no other, and the commit stands
+        logger.exception("a hook after a commit failed: %r", hook)
+
+
+def _hooks(session: SyncSession) -> list[tuple[SessionTransaction | None, Hook]]:
+    hooks: list[tuple[SessionTransaction | None, Hook]] = session.info.setdefault("on_commit", [])
+    return hooks
+
+
+@event.listens_for(UnitOfWork, "after_soft_rollback")
+def _forget_hooks(session: SyncSession, previous: SessionTransaction) -> None:
+    """A rolled-back savepoint takes its hooks along, and a rolled-back root takes all."""
+    undone = previous
+    while not undone.nested and undone.parent is not None:  # a failed flush undoes the savepoint or root around it
+        undone = undone.parent
+    hooks = _hooks(session)
+    hooks[:] = [entry for entry in hooks if undone.nested and not _within(entry[0], undone)]
+
+
+def _within(transaction: SessionTransaction | None, outer: SessionTransaction) -> bool:
+    while transaction is not None:
+        if transaction is outer:
+            return True
+        transaction = transaction.parent
+    return False
+
+
+@event.listens_for(UnitOfWork, "before_flush")
+def _refuse_writes_when_reading(session: SyncSession, context: Any, instances: Any) -> None:
+    if session.info.get("reading") and (session.new or session.dirty or session.deleted):
+        raise ReadOnlySession
