@@ -1,0 +1,31 @@
+"""A person's profile. Credentials are not here: a profile is cached and shown, a credential never."""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Float, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from qulab.db.base import ID_LENGTH, Base, TimestampMixin, new_id
+
+if TYPE_CHECKING:
+    from assessments.models import AIRScore, Assessment
+
+
+class User(TimestampMixin, Base):
+    """A person who takes assessments. Deleting one deletes their assessments and scores, in ORM and database alike."""
+
+    __tablename__ = "users"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    email: Mapped[str] = mapped_column(String(255), unique=True, index=True)
+    name: Mapped[str] = mapped_column(String(255))
+    occupation_code: Mapped[str | None] = mapped_column(String(20))
+    education_level: Mapped[str | None] = mapped_column(String(50))
+    years_experience: Mapped[float | None] = mapped_column(Float)
+
+    assessments: Mapped[list["Assessment"]] = relationship(
+        back_populates="user", cascade="all, delete-orphan", passive_deletes=True, lazy="raise"
+    )
+    scores: Mapped[list["AIRScore"]] = relationship(
+        back_populates="user", cascade="all, delete-orphan", passive_deletes=True, lazy="raise"
+    )

@@ -1,0 +1,107 @@
+"""Each change of a profile commits once, together with the event that tells of it."""
+
+from typing import Any
+
+from accounts.cached import invalidate_user_cache
+from accounts.models import User
+from accounts.repositories import UserRepository
+from outbox.events import record_event
+from qulab.cache.read_through import get_cache
+from qulab.db.session import Session
+
+SAMPLE_USERS = (
+    {"email": "alex.smith@example.com", "name": "Alex Smith", "occupation_code": "15-1252", "years_experience": 8.0},
+    {"email": "jane.doe@example.com", "name": "Jane Doe", "occupation_code": "15-2051", "years_experience": 5.0},
+)
+
+
+def normalize_email(email: str) -> str:
+    """Addresses that differ in case or outer space reach one mailbox, so they are one account."""
+    return email.strip().lower()
+
+
+async def create_user(
+    session: Session,
+    *,
+    email: str,
+    name: str,
+    occupation_code: str | None = None,
+    education_level: str | None = None,
+    years_experience: float | None = None,
+) -> User:
+    """Store a user. Raises Conflict(field="email") when the address is taken."""
+    user = User(
+        email=normalize_email(email),
+        name=name.strip(),
+        occupation_code=occupation_code,
+        education_level=education_level,
+        years_experience=years_experience,
+    )
+    await add_user(session, user)
+    await session.commit()
+    return user
+
+
+async def add_user(session: Session, user: User) -> User:
+    """Add a user and its event without a commit, for a service that does more in the same transaction."""
+    await UserRepository(session).create(user)
+    _record(session, "UserCreated", user.id, {"user_id": user.id})
+    return user
+
+
+async def ensure_user(session: Session, *, email: str, name: str, **profile: Any) -> User:
+    """The user with that address, created if there is none."""
+    user = await UserRepository(session).get_by_email(normalize_email(email))
+    return user or await create_user(session, email=email, name=name, **profile)
+
+
+async def update_user(session: Session, *, user_id: str, **changes: Any) -> User:
+    """Change fields of a profile. Raises NotFound, or Conflict when the new address is taken."""
+    repository = UserRepository(session)
+    user = await repository.one(user_id)
+    for field, value in changes.items():
+        setattr(user, field, value)
+    await repository.add(user)
+    _record(session, "UserUpdated", user.id, {"user_id": user.id, "fields": sorted(changes)})
+    await session.commit()
+    return user
+
+
+async def delete_user(session: Session, *, user_id: str) -> None:
+    """Delete a user with their assessments and scores. Raises NotFound."""
+    repository = UserRepository(session)
+    await repository.one(user_id)
+    await repository.delete(User.id == user_id)
+    _record(session, "UserDeleted", user_id, {"user_id": user_id})
+    await session.commit()
+
+
+async def create_sample_users(session: Session) -> list[User]:
+    """Alex Smith and Jane Doe, each created if not there, in one transaction."""
+    users = await add_sample_users(session)
+    await session.commit()
+    return users
+
+
+async def add_sample_users(session: Session) -> list[User]:
+    """The sample users without a commit, for a service that does more in the same transaction."""
+    repository = UserRepository(session)
+    return [
+        await repository.get_by_email(str(profile["email"])) or await add_user(session, User(**profile))
+        for profile in SAMPLE_USERS
+    ]
+
+
+def _record(session: Session, event_type: str, user_id: str, payload: dict[str, Any]) -> None:
+    record_event(session, event_type=event_type, aggregate_type="User", aggregate_id=user_id, payload=payload)
+    if event_type != "UserCreated":
+        forget_cached_users(session, user_id)
+
+
+def forget_cached_users(session: Session, *user_ids: str) -> None:
+    """Invalidate the users' cache entries when the session commits, and not before."""
+
+    async def forget() -> None:
+        await invalidate_user_cache(get_cache(), *user_ids)
+
+    session.on_commit(forget)

@@ -1,0 +1,48 @@
+"""Assessments in progress and the AI-R scores that came of them; both end with their user."""
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from qulab.db.base import ID_LENGTH, Base, TimestampMixin, new_id
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+class Assessment(TimestampMixin, Base):
+    """One person's run through one component of the test. `current_ability` is θ, on the scale of N(0, 1)."""
+
+    __tablename__ = "assessments"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    status: Mapped[str] = mapped_column(String(20), default="in_progress")
+    component: Mapped[str] = mapped_column(String(50))
+    current_ability: Mapped[float] = mapped_column(Float, default=0.0)
+    items_administered: Mapped[int] = mapped_column(Integer, default=0)
+
+    user: Mapped["User"] = relationship(back_populates="assessments", lazy="raise")
+
+
+class AIRScore(TimestampMixin, Base):
+    """One calculated score, all parts on 0–100, with what is needed to calculate it again."""
+
+    __tablename__ = "air_scores"
+    # The latest score of a user is one step in this index.
+    __table_args__ = (Index("ix_air_scores_user_created", "user_id", "created_at"),)
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    occupation_code: Mapped[str] = mapped_column(String(20))
+    air_score: Mapped[float] = mapped_column(Float)
+    vr_score: Mapped[float] = mapped_column(Float)
+    hr_score: Mapped[float] = mapped_column(Float)
+    synergy_score: Mapped[float] = mapped_column(Float)
+    ci_lower: Mapped[float] = mapped_column(Float)
+    ci_upper: Mapped[float] = mapped_column(Float)
+    parameter_version: Mapped[str] = mapped_column(String(20))
+    calculation_metadata: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+    user: Mapped["User"] = relationship(back_populates="scores", lazy="raise")

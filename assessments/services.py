@@ -1,0 +1,107 @@
+"""A score and the event that tells of it are stored in one transaction: both, or neither."""
+
+from sqlalchemy import delete, func, select
+
+from accounts.models import User
+from accounts.repositories import UserRepository
+from accounts.services import add_sample_users, forget_cached_users
+from assessments.models import AIRScore, Assessment
+from assessments.occupations import find
+from assessments.repositories import AIRScoreRepository
+from assessments.scoring import Ability, score
+from outbox.events import record_event
+from outbox.models import DomainEvent, InboxEntry
+from qulab.db.session import Session
+
+INPUT_SD = 0.5  # of a given ability: the precision at which the adaptive test stops
+LOWEST_ABILITY, HIGHEST_ABILITY = -4.0, 4.0
+SAMPLE_ABILITIES = ((-0.5, 0.0, 0.2), (0.3, 0.4, 0.1), (1.0, 0.8, 0.6))
+SAMPLE_OCCUPATION = "15-1252"
+
+
+async def calculate_and_store_airscore(
+    session: Session,
+    *,
+    user_id: str,
+    occupation_code: str,
+    fluency: float = 0.0,
+    domain: float = 0.0,
+    adaptive: float = 0.0,
+) -> tuple[AIRScore, DomainEvent]:
+    """Calculate a score from three abilities (θ) and store it with its event.
+
+    Raises NotFound for the user, UnknownOccupation for the code, ValueError for an ability outside [-4, 4].
+    """
+    stored = await _add_score(session, user_id, occupation_code, (fluency, domain, adaptive))
+    await session.commit()
+    return stored
+
+
+async def add_sample_scores(session: Session, *, user_id: str) -> list[AIRScore]:
+    """Three scores of growing ability, each with its event, in one transaction. Raises NotFound."""
+    user = await UserRepository(session).one(user_id)
+    code = user.occupation_code or SAMPLE_OCCUPATION
+    scores = [(await _add_score(session, user_id, code, abilities))[0] for abilities in SAMPLE_ABILITIES]
+    await session.commit()
+    return scores
+
+
+async def _add_score(
+    session: Session, user_id: str, occupation_code: str, abilities: tuple[float, float, float]
+) -> tuple[AIRScore, DomainEvent]:
+    await UserRepository(session).one(user_id)
+    air_score = _calculate(user_id, occupation_code, abilities)
+    await AIRScoreRepository(session).create(air_score)
+    event = record_event(
+        session,
+        event_type="AIRScoreCalculated",
+        aggregate_type="AIRScore",
+        aggregate_id=air_score.id,
+        payload={
+            "user_id": user_id,
+            "air_score_id": air_score.id,
+            "occupation_code": air_score.occupation_code,
+            "air_score_value": air_score.air_score,
+        },
+    )
+    forget_cached_users(session, user_id)
+    return air_score, event
+
+
+def _calculate(user_id: str, occupation_code: str, abilities: tuple[float, float, float]) -> AIRScore:
+    if not all(LOWEST_ABILITY <= theta <= HIGHEST_ABILITY for theta in abilities):
+        raise ValueError(f"abilities lie between {LOWEST_ABILITY:g} and {HIGHEST_ABILITY:g}; got {abilities}")
+    occupation = find(occupation_code)
+    fluency, domain, adaptive = (Ability(theta, INPUT_SD) for theta in abilities)
+    result = score({"fluency": fluency, "domain": domain, "adaptive": adaptive}, occupation.hr_score)
+    return AIRScore(
+        user_id=user_id,
+        occupation_code=occupation.code,
+        air_score=result.air,
+        vr_score=result.vr,
+        hr_score=result.hr,
+        synergy_score=result.synergy,
+        ci_lower=result.ci_lower,
+        ci_upper=result.ci_upper,
+        parameter_version=result.metadata["parameter_version"],
+        calculation_metadata=result.metadata,
+    )
+
+
+async def reset_lab_data(session: Session) -> list[User]:
+    """Delete every user, assessment, score, event and inbox row, then create the sample users, in one transaction."""
+    user_ids = await session.scalars(select(User.id))
+    forget_cached_users(session, *user_ids.all())
+    for model in (User, DomainEvent, InboxEntry):  # the database deletes what belongs to a user
+        await session.execute(delete(model))
+    users = await add_sample_users(session)
+    await session.commit()
+    return users
+
+
+async def lab_row_counts(session: Session) -> dict[str, int]:
+    """What `reset_lab_data` would delete: rows by table."""
+    models = (User, Assessment, AIRScore, DomainEvent, InboxEntry)
+    counts = [select(func.count()).select_from(model).scalar_subquery() for model in models]
+    row = (await session.execute(select(*counts))).one()
+    return dict(zip((model.__tablename__ for model in models), row, strict=True))

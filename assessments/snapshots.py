@@ -1,0 +1,28 @@
+"""What of a score is cached and shown: frozen values."""
+
+from datetime import datetime
+from typing import Any, Self
+
+import msgspec
+
+from assessments.models import AIRScore
+
+
+class AIRScoreSnapshot(msgspec.Struct, frozen=True):
+    id: str
+    user_id: str
+    occupation_code: str
+    air_score: float
+    vr_score: float
+    hr_score: float
+    synergy_score: float
+    ci_lower: float
+    ci_upper: float
+    parameter_version: str
+    calculation_metadata: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, score: AIRScore) -> Self:
+        return cls(**{name: getattr(score, name) for name in cls.__struct_fields__})
