@@ -1,0 +1,45 @@
+"""Every key that QuLab keeps in Redis is named here, so that no two uses can collide."""
+
+VERSION = "q1"  # raise it when entries of an older release must not be read
+
+# Cache (logical database of REDIS_CACHE_URL)
+
+
+def entry(name: str, key: str) -> str:
+    """A cached value, for example `q1:user:{id}`."""
+    return f"{VERSION}:{name}:{key}"
+
+
+def lease(entry_key: str) -> str:
+    """Held by the one process that loads `entry_key`; an invalidation deletes it, and with it the right to fill."""
+    return f"{entry_key}:lease"
+
+
+# Streams and the relay (logical database of REDIS_STREAMS_URL)
+
+WAKE = "outbox:wake"
+ACTIVITY = "outbox:activity"
+PUBLISHED_CHANNEL = "outbox:published"
+STREAMS = "outbox:streams"  # the set of all streams that the relay wrote
+
+
+def stream(aggregate_type: str) -> str:
+    return f"events:{aggregate_type}"
+
+
+def dead_letters(consumer_group: str) -> str:
+    return f"events:dead:{consumer_group}"
+
+
+def mark(epoch: str, partition: int) -> str:
+    """The number of the last batch that Redis holds of this partition of this database."""
+    return f"outbox:{epoch}:{partition}:mark"
+
+
+def batch_map(epoch: str, partition: int) -> str:
+    """Event id → entry id of the batch that `mark` numbers."""
+    return f"outbox:{epoch}:{partition}:map"
+
+
+def alive(process: str) -> str:
+    return f"alive:{process}"
