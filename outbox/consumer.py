@@ -108,12 +108,12 @@ class Consumer:
         )
         for stream, entries in fresh:
             for entry_id, fields in entries:
-                handled += await self._handle(_text(stream), _text(entry_id), fields)
+                handled += await self._handle(stream, entry_id, fields)
         return handled
 
     async def _join(self) -> None:
         """Join the group of every stream, from its first entry where the group is new."""
-        streams = {_text(stream) for stream in await self._redis.smembers(keys.STREAMS)}
+        streams: Any = await self._redis.smembers(keys.STREAMS)
         for stream in streams - self._joined:
             try:
                 await self._redis.xgroup_create(stream, self._group, id="0", mkstream=True)
@@ -129,7 +129,7 @@ class Consumer:
         )
         handled = 0
         for pending in stale:
-            entry_id = _text(pending["message_id"])
+            entry_id = pending["message_id"]
             claimed: Any = await self._redis.xclaim(
                 stream, self._group, self._name, min_idle_time=self._take_over_after, message_ids=[entry_id]
             )
@@ -140,10 +140,10 @@ class Consumer:
                     handled += await self._handle(stream, entry_id, fields)
         return handled
 
-    async def _handle(self, stream: str, entry_id: str, fields: dict[bytes, bytes]) -> bool:
+    async def _handle(self, stream: str, entry_id: str, fields: dict[str, str]) -> bool:
         """Handle one entry and acknowledge it. What fails stays pending, to be delivered again."""
         try:
-            envelope = decode(_text(fields[FIELD.encode()]))
+            envelope = decode(fields[FIELD])
         except (KeyError, msgspec.DecodeError) as error:
             logger.error("entry %s of %s is no event (%s): moved to the dead letters", entry_id, stream, error)
             await self._bury(stream, entry_id, fields)
@@ -166,13 +166,10 @@ class Consumer:
                 await effect(session, envelope)
             await session.commit()
 
-    async def _bury(self, stream: str, entry_id: str, fields: dict[bytes, bytes]) -> None:
+    async def _bury(self, stream: str, entry_id: str, fields: dict[str, str]) -> None:
         origin: dict[Any, Any] = {"stream": stream, "entry": entry_id, **fields}
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.xadd(keys.dead_letters(self._group), origin)
             pipeline.xack(stream, self._group, entry_id)
             await pipeline.execute()
 
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

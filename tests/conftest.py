@@ -12,6 +12,7 @@ from qulab.cache.client import create_redis, streams
 from qulab.cache.read_through import Cache, caches
 from qulab.db import migrate
 from qulab.db.engine import Database, create_database, databases
+from qulab.db.loop import close_all
 from qulab.local import PostgresServer, RedisServer, ServiceError, find_redis, start_postgres, start_redis
 
 BOTH = ["sqlite", "postgresql"]
@@ -70,8 +71,7 @@ async def database(migrated: str, redis_url: str, settings: object) -> AsyncIter
     await _empty(database)
     databases.lend(database)
     yield database
-    databases.lend(None)
-    await database.close()
+    await close_all()
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def redis_url(redis_server: RedisServer, settings: object) -> str:
 @pytest.fixture
 async def streams_client(redis_url: str) -> AsyncIterator[Redis]:
     """What `get_streams()` returns."""
-    client = create_redis(f"{redis_url.removesuffix('/0')}/0", timeout=5.0)
+    client = create_redis(f"{redis_url.removesuffix('/0')}/0", timeout=5.0, text=True)
     streams.lend(client)
     yield client
     streams.lend(None)

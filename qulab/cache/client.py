@@ -11,8 +11,11 @@ CACHE_TIMEOUT = 0.05  # seconds: a cache that takes longer costs more than it sa
 STREAMS_TIMEOUT = 1.0  # seconds
 
 
-def create_redis(url: str, *, timeout: float, max_connections: int = 50) -> Redis:
-    """A client with one bounded pool. `timeout` (seconds) bounds connecting, an answer, and a free connection."""
+def create_redis(url: str, *, timeout: float, text: bool = False, max_connections: int = 50) -> Redis:
+    """A client with one bounded pool. `timeout` (seconds) bounds connecting, an answer, and a free connection.
+
+    With `text` answers are str, otherwise bytes.
+    """
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=max_connections,
@@ -21,15 +24,16 @@ def create_redis(url: str, *, timeout: float, max_connections: int = 50) -> Redi
         socket_timeout=timeout,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
+        decode_responses=text,
     )
     return Redis.from_pool(pool)
 
 
 streams: PerLoop[Redis] = PerLoop(
-    lambda: create_redis(settings.REDIS_STREAMS_URL, timeout=STREAMS_TIMEOUT), lambda redis: redis.aclose()
+    lambda: create_redis(settings.REDIS_STREAMS_URL, timeout=STREAMS_TIMEOUT, text=True), lambda redis: redis.aclose()
 )
 
 
 def get_streams() -> Redis:
-    """The client of the streams' logical database in the running loop."""
+    """The client of the streams' logical database in the running loop. Its answers are str."""
     return streams.get()

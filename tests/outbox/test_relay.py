@@ -1,0 +1,398 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import select, update
+
+from outbox import activity
+from outbox.events import record_event
+from outbox.marks import Marks
+from outbox.models import DomainEvent, OutboxPartition, Status
+from outbox.relay import PartitionCountChanged, Relay, prepare_partitions
+from outbox.repositories import DomainEventRepository
+from outbox.selectors import events_by_status, outbox_state
+from outbox.services import pause, resume
+from qulab.cache import keys
+from qulab.cache.client import create_redis
+from qulab.db.base import utcnow
+from qulab.db.engine import Database
+from tests.outbox.helpers import by_aggregate, published, write_events
+
+
+@pytest.fixture
+def relay(database: Database, streams_client: Redis) -> Relay:
+    return Relay(database, streams_client, name="test")
+
+
+async def statuses(database: Database) -> list[str]:
+    async with database.reading() as session:
+        return list(await session.scalars(select(DomainEvent.status).order_by(DomainEvent.seq)))
+
+
+class TestDrain:
+    async def test_publishes_each_event_once_in_the_order_of_its_aggregate(
+        self, database: Database, relay: Relay, streams_client: Redis
+    ) -> None:
+        await write_events(database, 30)
+
+        tally = await relay.drain()
+
+        assert tally.published == 30
+        assert by_aggregate(await published(streams_client)) == {str(n): list(range(10)) for n in range(3)}
+        assert set(await statuses(database)) == {"published"}
+
+    async def test_an_empty_outbox_is_left_alone(self, relay: Relay, streams_client: Redis) -> None:
+        assert (await relay.drain()).is_empty
+        assert await streams_client.keys("*") == []
+
+    async def test_stores_which_entry_an_event_became(
+        self, database: Database, relay: Relay, streams_client: Redis
+    ) -> None:
+        await write_events(database, 1)
+
+        await relay.drain()
+
+        async with database.reading() as session:
+            (event,) = await events_by_status(session, Status.PUBLISHED)
+        entries = await streams_client.xrange("events:Order")
+        assert [entry_id for entry_id, _ in entries] == [event.stream_id]
+        assert event.published_at is not None
+        assert event.batch == 1
+
+    async def test_two_relays_at_once_publish_each_event_once(
+        self, database: Database, streams_client: Redis
+    ) -> None:
+        await write_events(database, 200, aggregates=20)
+
+        await asyncio.gather(*(Relay(database, streams_client, name=str(n)).drain() for n in range(2)))
+        await Relay(database, streams_client).drain()
+
+        envelopes = await published(streams_client)
+        assert len(envelopes) == 200
+        assert by_aggregate(envelopes) == {str(n): list(range(10)) for n in range(20)}
+
+    async def test_takes_at_most_four_statements_and_one_call_of_redis_for_a_batch(
+        self, database: Database, relay: Relay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without the looks before and after: what one pass costs, for one event and for 500."""
+        from sqlalchemy import event
+
+        calls: list[str] = []
+        publish = Marks.publish
+
+        async def counted(self, *args):  # type: ignore[no-untyped-def]
+            calls.append("redis")
+            return await publish(self, *args)
+
+        monkeypatch.setattr(Marks, "publish", counted)
+
+        def count(conn, cursor, statement, *_):  # type: ignore[no-untyped-def]
+            if not statement.startswith(("BEGIN", "COMMIT")):
+                calls.append(statement)
+
+        for size in (1, 500):
+            await write_events(database, size, aggregates=1)
+            async with database.reading() as session:
+                (partition,) = await session.scalars(
+                    select(DomainEvent.partition).where(DomainEvent.status == "pending").distinct()
+                )
+            calls.clear()
+            event.listen(database.engine.sync_engine, "before_cursor_execute", count)
+            from outbox.relay import Tally
+
+            await relay._pass(partition, Tally(), even_if_empty=False)
+            event.remove(database.engine.sync_engine, "before_cursor_execute", count)
+
+            assert calls.count("redis") == 1
+            assert len(calls) - 1 <= 4, calls
+
+    async def test_notes_what_it_did_in_the_log(self, database: Database, relay: Relay, streams_client: Redis) -> None:
+        await write_events(database, 5)
+
+        await relay.drain()
+        await relay.drain()
+
+        (line,) = await activity.recent(streams_client)
+        assert (line.relay, line.published) == ("test", 5)
+
+
+class TestMark:
+    async def test_a_batch_of_a_relay_that_died_before_its_commit_is_only_marked(
+        self, database: Database, relay: Relay, streams_client: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await write_events(database, 9)
+
+        class Died(BaseException):
+            pass
+
+        async def die(*_args: object, **_kwargs: object) -> None:
+            raise Died
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Relay, "_settle", die)
+            with pytest.raises(Died):
+                await relay.drain()
+        assert set(await statuses(database)) == {"pending"}
+        there = len(await published(streams_client))
+        assert there > 0
+
+        tally = await relay.drain()
+
+        assert tally.repeated == there
+        assert by_aggregate(await published(streams_client)) == {str(n): [0, 1, 2] for n in range(3)}
+
+    async def test_an_emptied_redis_gets_all_events_again(
+        self, database: Database, relay: Relay, streams_client: Redis
+    ) -> None:
+        await write_events(database, 30)
+        await relay.drain()
+        await streams_client.flushdb()
+
+        tally = await relay.drain()
+
+        assert tally.recovered == 30
+        assert by_aggregate(await published(streams_client)) == {str(n): list(range(10)) for n in range(3)}
+
+    async def test_a_redis_that_came_back_with_older_data_gets_what_it_lost(
+        self, database: Database, relay: Relay, streams_client: Redis
+    ) -> None:
+        await write_events(database, 12)
+        await relay.drain()
+        before = {key: await streams_client.dump(key) for key in await streams_client.keys("*")}
+        await write_events(database, 12)
+        await relay.drain()
+        await streams_client.flushdb()
+        for key, value in before.items():
+            await streams_client.restore(key, 0, value)
+
+        await relay.drain()
+
+        envelopes = await published(streams_client)
+        assert len({envelope.id for envelope in envelopes}) == len(envelopes) == 24
+        assert by_aggregate(envelopes) == {str(n): [0, 1, 2, 3] * 2 for n in range(3)}
+
+    async def test_a_database_older_than_redis_is_reported_and_its_partitions_stand_still(
+        self, database: Database, relay: Relay, streams_client: Redis, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        await write_events(database, 3)
+        await relay.drain()
+        await write_events(database, 3)
+        await relay.drain()
+        async with database.writing() as session:
+            await session.execute(update(OutboxPartition).values(batch=0))
+            await session.execute(
+                update(DomainEvent).values(status="pending", published_at=None, stream_id=None, batch=None)
+            )
+            await session.commit()
+
+        tally = await relay.drain()
+
+        assert tally.is_empty
+        assert "database older than Redis" in caplog.text
+        assert len(await published(streams_client)) == 6
+
+    async def test_marks_of_another_database_are_not_taken_for_ones_own(
+        self, database: Database, relay: Relay, streams_client: Redis
+    ) -> None:
+        for partition in range(8):
+            await streams_client.set(keys.mark("another-epoch", partition), 99)
+        await write_events(database, 3)
+
+        assert (await relay.drain()).published == 3
+
+    async def test_a_key_that_is_no_stream_is_refused_before_anything_is_added(
+        self, database: Database, relay: Relay, streams_client: Redis, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        await streams_client.set("events:Order", "not a stream")
+        await write_events(database, 1)
+
+        assert (await relay.drain()).is_empty
+        assert "refused" in caplog.text
+        await streams_client.delete("events:Order")
+        assert (await relay.drain()).published == 1
+
+
+class TestFailure:
+    async def write_poison(self, database: Database, aggregate_id: str) -> None:
+        async with database.writing() as session:
+            for payload in ({"number": float("inf")}, {"number": 1}):
+                record_event(
+                    session, event_type="E", aggregate_type="Order", aggregate_id=aggregate_id, payload=payload
+                )
+                await session.flush()
+            await session.commit()
+
+    @pytest.fixture
+    def no_json(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Events of aggregate "bad" whose number is 0 cannot be encoded."""
+        from outbox import relay
+
+        encode = relay._encode
+
+        def refusing(row):  # type: ignore[no-untyped-def]
+            if row.aggregate_id == "bad" and row.payload["number"] == 0:
+                raise ValueError("this payload has no JSON")
+            return encode(row)
+
+        monkeypatch.setattr(relay, "_encode", refusing)
+
+    async def write(self, database: Database, aggregate_id: str, count: int) -> None:
+        async with database.writing() as session:
+            for number in range(count):
+                record_event(
+                    session,
+                    event_type="E",
+                    aggregate_type="Order",
+                    aggregate_id=aggregate_id,
+                    payload={"number": number},
+                )
+                await session.flush()
+            await session.commit()
+
+    @pytest.mark.usefixtures("no_json")
+    async def test_a_bad_event_ends_as_a_dead_letter_and_blocks_only_its_aggregate(
+        self, database: Database, streams_client: Redis, settings: object
+    ) -> None:
+        settings.OUTBOX_MAX_ATTEMPTS = 3  # type: ignore[attr-defined]
+        now = utcnow()
+        relay = Relay(database, streams_client, clock=lambda: now)
+        await self.write(database, "bad", 3)
+        await self.write(database, "good", 3)
+
+        for _ in range(3):
+            await relay.drain()
+            now += timedelta(hours=1)
+
+        assert by_aggregate(await published(streams_client)) == {"good": [0, 1, 2]}
+        async with database.reading() as session:
+            (dead,) = await events_by_status(session, Status.DEAD)
+            waiting = await events_by_status(session, Status.PENDING)
+        assert (dead.attempts, dead.last_error) == (3, "ValueError: this payload has no JSON")
+        assert [event.aggregate_id for event in waiting] == ["bad", "bad"]
+
+    @pytest.mark.usefixtures("no_json")
+    async def test_what_follows_an_event_in_backoff_waits_for_it(
+        self, database: Database, streams_client: Redis
+    ) -> None:
+        relay = Relay(database, streams_client)
+        await self.write(database, "bad", 2)
+        await relay.drain()
+        await self.write(database, "bad", 1)
+
+        await relay.drain()
+
+        assert await published(streams_client) == []
+
+    async def test_without_redis_no_event_loses_an_attempt(self, database: Database) -> None:
+        nowhere = create_redis("redis://127.0.0.1:1/0", timeout=0.5)
+        await write_events(database, 3)
+
+        tally = await Relay(database, nowhere).drain()
+
+        assert tally.is_empty
+        async with database.reading() as session:
+            events = await events_by_status(session, Status.PENDING)
+        assert [event.attempts for event in events] == [0, 0, 0]
+        await nowhere.aclose()
+
+
+class TestPause:
+    async def test_stops_publishing_until_it_is_resumed(
+        self, database: Database, relay: Relay, streams_client: Redis
+    ) -> None:
+        async with database.writing() as session:
+            await pause(session)
+        await write_events(database, 3)
+
+        assert (await relay.drain()).is_empty
+        async with database.reading() as session:
+            state = await outbox_state(session)
+        assert (state.paused, state.pending) == (True, 3)
+        assert state.lag_seconds is not None
+
+        async with database.writing() as session:
+            await resume(session)
+        assert (await relay.drain()).published == 3
+
+    async def test_a_rolled_back_pause_changes_nothing(self, database: Database, relay: Relay) -> None:
+        from outbox.repositories import PartitionRepository
+
+        async with database.writing() as session:
+            await PartitionRepository(session).set_paused(True)
+        await write_events(database, 1)
+
+        assert (await relay.drain()).published == 1
+
+
+class TestWakeUp:
+    async def test_a_commit_wakes_a_waiting_relay_at_once(
+        self, database: Database, relay: Relay, streams_client: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The relay would look by itself only after ten seconds; the deadline here is five."""
+        monkeypatch.setattr("outbox.relay.LONGEST_WAIT", 4.0)
+        running = asyncio.create_task(relay.run())
+        await asyncio.sleep(0.05)
+
+        async with asyncio.timeout(2):
+            await write_events(database, 1)
+            while not await streams_client.exists("events:Order"):
+                await asyncio.sleep(0.005)
+
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    async def test_hints_of_a_rolled_back_transaction_are_not_sent(
+        self, database: Database, streams_client: Redis
+    ) -> None:
+        async with database.writing() as session:
+            record_event(session, event_type="E", aggregate_type="Order", aggregate_id="1", payload={})
+            await session.flush()
+            await session.rollback()
+
+        assert await streams_client.llen(keys.WAKE) == 0
+
+
+class TestPartitions:
+    async def test_a_changed_count_is_refused_while_events_are_pending(
+        self, database: Database, relay: Relay, settings: object
+    ) -> None:
+        await write_events(database, 1)
+        settings.OUTBOX_PARTITIONS = 16  # type: ignore[attr-defined]
+
+        with pytest.raises(PartitionCountChanged, match=r"16.*8 partitions"):
+            await prepare_partitions(database)
+
+
+class TestRepository:
+    async def test_lists_the_oldest_pending_events_first_and_marks_them_in_one_statement(
+        self, database: Database
+    ) -> None:
+        await write_events(database, 5, aggregates=1)
+        async with database.writing() as session:
+            repository = DomainEventRepository(session)
+            oldest = await repository.get_pending_events(limit=2)
+            assert [event.payload["number"] for event in oldest] == [0, 1]
+
+            assert await repository.mark_as_published([event.id for event in oldest]) == 2
+            assert await repository.mark_as_published([event.id for event in oldest]) == 0
+            await session.commit()
+
+        assert await statuses(database) == ["published"] * 2 + ["pending"] * 3
+
+    async def test_seq_goes_on_after_the_newest_rows_were_deleted(self, database: Database) -> None:
+        """A rowid of SQLite would start again, and a later event would come before an earlier one."""
+
+        async def newest() -> int:
+            async with database.reading() as session:
+                return (await session.scalars(select(DomainEvent.seq).order_by(DomainEvent.seq.desc()))).first() or 0
+
+        await write_events(database, 3)
+        before = await newest()
+        async with database.writing() as session:
+            await DomainEventRepository(session).delete(DomainEvent.seq == before)
+            await session.commit()
+        await write_events(database, 1)
+
+        assert await newest() > before
