@@ -14,7 +14,6 @@ from sqlalchemy import select
 
 from outbox.events import record_event
 from outbox.models import DomainEvent
-from outbox.relay import Relay
 from outbox.selectors import outbox_state
 from qulab.db.engine import Database
 from tests.outbox.helpers import published
@@ -56,6 +55,7 @@ class Harness:
         self._committed: dict[str, list[str]] = defaultdict(list)
         self.kills_before_commit = 0
         self._deaths = 0
+        self._over = False
 
     async def run(self, *, events: int, kills: int) -> Report:
         producer = asyncio.create_task(self._produce(events, share=events / kills))
@@ -66,7 +66,8 @@ class Harness:
         try:
             await asyncio.gather(self._lives(deaths), self._lives(deaths))
         finally:
-            producer.cancel()
+            self._over = True
+            await producer  # not cancelled: a commit would be finished without being noted
         await self._write(events - self._written)
         await self._finish()
         return await self._compare(kills)
@@ -77,7 +78,7 @@ class Harness:
 
     async def _produce(self, events: int, *, share: float) -> None:
         """Small transactions at random times, a share for each death, so that every relay finds work to die at."""
-        while self._written < events:
+        while self._written < events and not self._over:
             if self._written < (self._deaths + 2) * share:
                 await self._write(min(self._random.randint(1, 8), events - self._written))
             await asyncio.sleep(self._random.uniform(0, 0.02))
@@ -106,15 +107,7 @@ class Harness:
             before_commit = deaths.get_nowait()
             self.kills_before_commit += before_commit
             flags = ["--die-at-settle", str(self._random.randint(1, 3))] if before_commit else []
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.chaos.relay_process",
-                *flags,
-                *self._flags,
-                env=self._environment,
-                stdout=asyncio.subprocess.PIPE,
-            )
+            process = await self._spawn(*flags)
             try:
                 async with asyncio.timeout(DEADLINE):
                     assert process.stdout is not None
@@ -129,15 +122,22 @@ class Harness:
                     process.kill()
                     await process.wait()
 
+    async def _spawn(self, *flags: str) -> asyncio.subprocess.Process:
+        command = [sys.executable, "-m", "tests.chaos.relay_process", *flags, *self._flags]
+        return await asyncio.create_subprocess_exec(*command, env=self._environment, stdout=asyncio.subprocess.PIPE)
+
     async def _finish(self) -> None:
+        """The last relay lives until nothing is pending. A killed one's lock goes with its connection."""
+        process = await self._spawn()
         deadline = time.monotonic() + DEADLINE
-        relay = Relay(self._database, self._streams)
-        while time.monotonic() < deadline:
-            await relay.drain()
-            async with self._database.reading() as session:
-                if (await outbox_state(session)).pending == 0:
-                    return
-            await asyncio.sleep(0.02)  # a killed relay's lock goes with its connection
+        while time.monotonic() < deadline and await self._pending():
+            await asyncio.sleep(0.02)
+        process.kill()
+        await process.wait()
+
+    async def _pending(self) -> int:
+        async with self._database.reading() as session:
+            return (await outbox_state(session)).pending
 
     async def _compare(self, kills: int) -> Report:
         envelopes = await published(self._streams)
@@ -148,7 +148,6 @@ class Harness:
                 entered[envelope.subject].append(envelope.id)
         async with self._database.reading() as session:
             stored = set(await session.scalars(select(DomainEvent.id)))
-            pending = (await outbox_state(session)).pending
         written = {id_ for ids in self._committed.values() for id_ in ids}
         assert written == stored, "the producer and the table disagree: the harness itself is wrong"
         return Report(
@@ -158,5 +157,5 @@ class Harness:
             lost=sorted(written - set(times)),
             doubled=sorted(id_ for id_, number in times.items() if number > 1),
             inverted=sorted(name for name, ids in self._committed.items() if entered[name] != ids),
-            still_pending=pending,
+            still_pending=await self._pending(),
         )

@@ -60,9 +60,7 @@ class TestDrain:
         assert event.published_at is not None
         assert event.batch == 1
 
-    async def test_two_relays_at_once_publish_each_event_once(
-        self, database: Database, streams_client: Redis
-    ) -> None:
+    async def test_two_relays_at_once_publish_each_event_once(self, database: Database, streams_client: Redis) -> None:
         await write_events(database, 200, aggregates=20)
 
         await asyncio.gather(*(Relay(database, streams_client, name=str(n)).drain() for n in range(2)))

