@@ -56,6 +56,7 @@ class RunningLab:
         self.folder = folder
         self.port = port
         self._log = folder.with_suffix(".log")
+        self._answered_after: float | None = None
         self.started = time.monotonic()
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -73,8 +74,10 @@ class RunningLab:
         return self._log.read_text(errors="replace")
 
     def wait_for_address(self) -> float:
-        """Seconds from the start until the lab printed its address."""
-        return self.wait_for_line("QuLab answers at") - self.started
+        """Seconds from the start until the lab printed its address, as first seen here."""
+        if self._answered_after is None:
+            self._answered_after = self.wait_for_line("QuLab answers at") - self.started
+        return self._answered_after
 
     def wait_for_line(self, text: str, within: float = START_SECONDS) -> float:
         def said_or_ended() -> bool:

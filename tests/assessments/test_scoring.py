@@ -1,0 +1,88 @@
+import math
+
+import pytest
+
+from assessments.occupations import OCCUPATIONS, UnknownOccupation, find
+from assessments.scoring import COMPONENTS, Ability, combine, recalculate, score
+
+
+def abilities(*thetas: float, sd: float = 0.5) -> dict[str, Ability]:
+    return {name: Ability(theta, sd) for name, theta in zip(COMPONENTS, thetas, strict=True)}
+
+
+class TestScore:
+    def test_the_known_answer(self) -> None:
+        assert combine(vr=75, hr=80, synergy=51) == pytest.approx(84.65)
+
+    def test_average_abilities_are_the_middle_of_the_scale(self) -> None:
+        result = score(abilities(0, 0, 0), hr=50)
+
+        assert result.vr == pytest.approx(50)
+        assert result.synergy == pytest.approx(25)
+        assert result.air == pytest.approx(0.6 * 50 + 0.4 * 50 + 0.15 * 25)
+
+    def test_equal_abilities_gain_from_each_other(self) -> None:
+        """By hand: three equal observations under a compound-symmetric prior shrink along 1 with eigenvalue 1 + 2ρ."""
+        theta, sd = 1.0, 0.5
+        precision = 1 / sd**2 - 1
+        mean = (theta / sd**2) / (precision + 1 / 1.6)
+
+        assert score(abilities(theta, theta, theta), hr=50).vr == pytest.approx(50 + 50 / 3 * mean)
+
+    def test_the_standard_error_by_hand(self) -> None:
+        """With the weights .45 .35 .20 and the two eigenspaces of the posterior covariance."""
+        precision = 1 / 0.5**2 - 1
+        along, across = 1 / (precision + 1 / 1.6), 1 / (precision + 1 / 0.7)
+        weights = (0.45, 0.35, 0.20)
+        mean_part = sum(weights) ** 2 / 3
+        variance = along * mean_part + across * (sum(w * w for w in weights) - mean_part)
+
+        metadata = score(abilities(0, 0, 0), hr=50).metadata
+
+        assert metadata["vr_se"] == pytest.approx(50 / 3 * math.sqrt(variance))
+
+    def test_the_interval_by_hand(self) -> None:
+        result = score(abilities(0, 0, 0), hr=80)
+        half_width = 1.96 * (0.6 + 0.15 * 0.8) * result.metadata["vr_se"]
+
+        assert result.ci_upper - result.air == pytest.approx(half_width)
+        assert result.air - result.ci_lower == pytest.approx(half_width)
+
+    @pytest.mark.parametrize("theta", [-4, -1, 0, 2, 4])
+    @pytest.mark.parametrize("hr", [0, 50, 100])
+    def test_a_score_lies_on_the_scale_and_inside_its_interval(self, theta: float, hr: float) -> None:
+        result = score(abilities(theta, theta, theta), hr=hr)
+
+        assert 0 <= result.ci_lower <= result.air <= result.ci_upper <= 100
+
+    def test_says_when_it_was_clipped(self) -> None:
+        assert score(abilities(4, 4, 4), hr=100).clipped
+        assert not score(abilities(0, 0, 0), hr=50).clipped
+
+    def test_its_metadata_alone_gives_it_again(self) -> None:
+        result = score(abilities(0.3, -1.2, 2.5), hr=71.7)
+
+        assert recalculate(result.metadata) == result
+
+    @pytest.mark.parametrize(("theta", "sd"), [(math.nan, 0.5), (math.inf, 0.5), (0.0, 0.0), (0.0, 1.0)])
+    def test_refuses_an_ability_that_is_none(self, theta: float, sd: float) -> None:
+        with pytest.raises(ValueError, match="posterior SD"):
+            Ability(theta, sd)
+
+
+class TestOccupations:
+    def test_human_readiness_is_the_weighted_percentiles(self) -> None:
+        """The figures of 15-1252, software developers: 98.7, 94.9, 73.7."""
+        assert find("15-1252").hr_score == pytest.approx(0.5 * 98.7 + 0.3 * 94.9 + 0.2 * 73.7)
+
+    def test_all_of_the_table_is_there_and_on_the_scale(self) -> None:
+        assert len(OCCUPATIONS) == 105
+        assert all(0 <= occupation.hr_score <= 100 for occupation in OCCUPATIONS.values())
+
+    @pytest.mark.parametrize(("code", "near"), [("15-1251x", "15-1251"), ("software developer", "15-1252")])
+    def test_an_unknown_code_is_refused_with_what_is_near(self, code: str, near: str) -> None:
+        with pytest.raises(UnknownOccupation) as caught:
+            find(code)
+
+        assert near in [occupation.code for occupation in caught.value.near]
+        assert near in str(caught.value)

@@ -1,0 +1,39 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def check(**environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", "db", "current"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class TestSettings:
+    @pytest.mark.parametrize(
+        ("name", "value", "says"),
+        [
+            ("DATABASE_URL", "not a url", "DATABASE_URL cannot be read as a URL"),
+            ("DATABASE_URL", "mysql://localhost/qulab", "names the database 'mysql'"),
+            ("DATABASE_URL", "sqlite://", "in-memory"),
+            ("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "DATABASE_URL: the database does not answer"),
+            ("REDIS_URL", "localhost:6379", "REDIS_URL cannot be used"),
+            ("REDIS_URL", "redis://localhost/14", "REDIS_URL names database 14"),
+            ("QULAB_DB_POOL_SIZE", "many", "QULAB_DB_POOL_SIZE is 'many'"),
+            ("DJANGO_DEBUG", "perhaps", "DJANGO_DEBUG is 'perhaps'"),
+        ],
+    )
+    def test_a_wrong_value_ends_the_command_with_one_line_that_names_it(self, name: str, value: str, says: str) -> None:
+        result = check(**{name: value})
+
+        assert result.returncode != 0
+        assert says in result.stderr
+        assert "Traceback" not in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
