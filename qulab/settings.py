@@ -133,6 +133,7 @@ QULAB_CONSUMER_GROUP = "qulab"
 
 CELERY_BROKER_URL = _redis_url(REDIS_URL, 2)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # an outage of Redis of any length is waited out
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "lab"
 CELERY_TASK_ROUTES = {"outbox.tasks.*": {"queue": "relay"}}

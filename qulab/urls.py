@@ -1,5 +1,13 @@
 """The addresses of the product."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from qulab import health
+from qulab.lab import urls as lab
+
+urlpatterns = [
+    path("", lab.home, name="home"),
+    path("lab/", include(lab)),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+]
