@@ -34,6 +34,11 @@ RECONNECT = 0.5  # seconds
 Handler = Callable[[Envelope], Awaitable[object]]
 TransactionalHandler = Callable[[Session, Envelope], Awaitable[object]]
 
+
+class TryAgain(Exception):
+    """What a handler needs is away. The event stays pending and is delivered again."""
+
+
 _handlers: dict[str, list[Handler]] = defaultdict(list)
 _transactional: dict[str, list[TransactionalHandler]] = defaultdict(list)
 
@@ -150,6 +155,9 @@ class Consumer:
             return False
         try:
             await self._apply(envelope)
+        except TryAgain as reason:
+            logger.warning("event %s (%s) will be delivered again: %s", envelope.id, envelope.type, reason)
+            return False
         except Exception:  # any failure of a handler is told, and the entry is delivered again
             logger.exception("event %s (%s) was not handled; it will be delivered again", envelope.id, envelope.type)
             return False
@@ -172,4 +180,3 @@ class Consumer:
             pipeline.xadd(keys.dead_letters(self._group), origin)
             pipeline.xack(stream, self._group, entry_id)
             await pipeline.execute()
-

@@ -126,6 +126,8 @@ class Relay:
         began = time.monotonic()
         try:
             await self._drain(tally, ends_at)
+            if self._breaker.is_open:
+                logger.info("Redis answers again: publishing goes on")
             self._breaker.succeeded()
             tally.seconds = time.monotonic() - began
             if not tally.is_empty:

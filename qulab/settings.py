@@ -139,6 +139,7 @@ CELERY_TASK_DEFAULT_QUEUE = "lab"
 CELERY_TASK_ROUTES = {"outbox.tasks.*": {"queue": "relay"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # Celery 6's default; silences its warning
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "relay-events": {
@@ -215,6 +216,7 @@ CSRF_COOKIE_SAMESITE = "Lax"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"outages_in_one_line": {"()": "qulab.logs.OutagesInOneLine"}},
     "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s", "datefmt": "%H:%M:%S"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
@@ -222,7 +224,8 @@ LOGGING = {
         # One line for each tick would bury what happens.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
-        "celery.beat": {"level": "WARNING"},
+        "celery.worker.request": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING", "filters": ["outages_in_one_line"]},
         "alembic": {"level": "WARNING"},
     },
 }
