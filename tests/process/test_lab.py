@@ -10,7 +10,7 @@ import pytest
 
 from qulab.local.redis_server import free_port
 
-from .running import STOP_SECONDS, RunningLab, manage, survivors
+from .running import STOP_SECONDS, RunningLab, eventually, manage, survivors
 
 StartLab = Callable[..., RunningLab]
 PARTS = {"database", "redis", "worker", "beat", "consumer"}
@@ -29,8 +29,9 @@ def lab(scratch: Path) -> Iterator[RunningLab]:
 class TestOneLab:
     """What can be asked of one lab while it runs, in this order; the last test ends it."""
 
-    def test_prints_its_address_within_ten_seconds(self, lab: RunningLab) -> None:
-        assert lab.wait_for_address() < 10
+    def test_prints_its_address_soon(self, lab: RunningLab) -> None:
+        # Four seconds on two idle cores; the other tests may keep them busy.
+        assert lab.wait_for_address() < 20
         assert f"http://127.0.0.1:{lab.port}/" in lab.output
 
     def test_reports_every_part_healthy(self, lab: RunningLab) -> None:
@@ -89,6 +90,7 @@ class TestOneLab:
         assert lab.get("/")[0] == 200
         lab.wait_for_line("redis was ended by SIGKILL")
         lab.readiness(200, within=20)
+        assert "Traceback" not in lab.output, "an outage is one line of each process, not a stack at each tick"
 
     def test_ctrl_c_ends_all_of_it(self, lab: RunningLab) -> None:
         pids = lab.processes()
@@ -101,10 +103,46 @@ class TestOneLab:
         assert lab.output.splitlines()[-1].endswith("stopped")
 
 
-class TestEnd:
-    def test_sigterm_to_the_lab_ends_it_even_with_a_process_that_hangs(self, start_lab: StartLab) -> None:
-        lab = start_lab()
-        lab.wait_for_address()
+@pytest.fixture(scope="module")
+def killed_and_started_again(scratch: Path) -> Iterator[tuple[dict[int, str], RunningLab]]:
+    """The processes of a lab that was ended by SIGKILL, and a second lab on its folder."""
+    labs = [RunningLab(scratch / "hard", free_port(), "--postgres")]
+    try:
+        labs[0].wait_for_address()
+        pids = labs[0].processes()
+        labs[0].end_by(signal.SIGKILL)
+        labs.append(RunningLab(scratch / "hard", free_port(), "--postgres"))
+        yield pids, labs[1]
+    finally:
+        for lab in labs:
+            lab.close()
+
+
+class TestHardEnd:
+    """Of two labs, in this order."""
+
+    def test_a_lab_that_is_killed_can_be_started_again(
+        self, killed_and_started_again: tuple[dict[int, str], RunningLab]
+    ) -> None:
+        _, again = killed_and_started_again
+
+        again.wait_for_address()
+
+    def test_a_lab_that_is_killed_leaves_nothing(
+        self, killed_and_started_again: tuple[dict[int, str], RunningLab]
+    ) -> None:
+        pids, again = killed_and_started_again
+
+        eventually(
+            lambda: not set(pids) & set(survivors(pids, again.folder)),
+            within=STOP_SECONDS,
+            what=lambda: f"left: {survivors(pids, again.folder)}",
+        )
+
+    def test_sigterm_ends_the_lab_even_with_a_process_that_hangs(
+        self, killed_and_started_again: tuple[dict[int, str], RunningLab]
+    ) -> None:
+        _, lab = killed_and_started_again
         pids = lab.processes()
         assert set(pids) <= set(survivors(pids, lab.folder)), "the check below cannot fail"
         os.kill(lab.pid_of("worker -Q lab"), signal.SIGSTOP)
@@ -115,17 +153,8 @@ class TestEnd:
         assert seconds < STOP_SECONDS
         assert survivors(pids, lab.folder) == {}
 
-    def test_a_lab_that_is_killed_leaves_nothing_and_can_be_started_again(self, start_lab: StartLab) -> None:
-        lab = start_lab("--postgres")
-        lab.wait_for_address()
-        pids = lab.processes()
 
-        lab.end_by(signal.SIGKILL)
-        again = start_lab("--postgres")
-
-        again.wait_for_address()
-        assert not set(pids) & set(survivors(pids, lab.folder)), "processes of the first lab are left"
-
+class TestEarlyEnd:
     def test_ctrl_c_during_the_start_ends_it(self, start_lab: StartLab) -> None:
         lab = start_lab("--postgres")
         lab.wait_for_line("starting")
