@@ -1,6 +1,8 @@
 """Real servers, one of each for the whole run: PostgreSQL and Redis as processes, in a temporary folder."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -29,13 +31,16 @@ def _missing(what: str, why: object) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres_server() -> Iterator[PostgresServer]:
+    # Not pytest's folder: as root the server runs as another user, whom that one shuts out.
+    folder = Path(tempfile.mkdtemp(prefix="qulab-tests-"))
     try:
-        server = start_postgres(tmp_path_factory.mktemp("pg"), options=SPEED_OVER_SAFETY)
+        server = start_postgres(folder, options=SPEED_OVER_SAFETY)
     except ServiceError as error:
         _missing("PostgreSQL", error)
     with server:
         yield server
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
