@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import socket
 import threading
 import time
@@ -87,6 +88,7 @@ class Lab:
 
     def start(self) -> None:
         """Start everything; returns when the web answers. Raises ServiceError, or Asked."""
+        self._temporary.mkdir(exist_ok=True)
         self._start_services()
         self._prepare_database()
         plan = self.plan
@@ -114,6 +116,12 @@ class Lab:
             stop.join()
         self._threads.shutdown(wait=False, cancel_futures=True)
         guard.close()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    @property
+    def _temporary(self) -> Path:
+        """For what the processes would leave in the system's folder when they are killed."""
+        return self.plan.folder / "tmp"
 
     def _start_services(self) -> None:
         waiting = 0
@@ -138,7 +146,7 @@ class Lab:
             pass
 
     def _environment(self) -> dict[str, str]:
-        environment = {}
+        environment = {"TMPDIR": str(self._temporary)}
         if self.postgres is not None:
             environment["DATABASE_URL"] = self.postgres.url
         if self.redis is not None:
