@@ -1,0 +1,52 @@
+"""A section finds its user ready, whatever was deleted before: nothing is locked behind another section."""
+
+import contextlib
+
+from accounts.repositories import UserRepository
+from accounts.services import ensure_user
+from accounts.snapshots import UserSnapshot
+from assessments.repositories import AIRScoreRepository
+from assessments.services import SAMPLE_OCCUPATION, calculate_and_store_airscore
+from qulab.db.engine import Database
+from qulab.db.errors import Conflict
+
+CACHE_USER = ("cache.demo@example.com", "Cache Demo User")
+EVENT_USER = ("event.demo@example.com", "Event Demo User")
+
+
+async def cache_demo_user(database: Database) -> UserSnapshot:
+    """The user of section 4, with a latest score."""
+    return await _prepared(database, *CACHE_USER, with_score=True)
+
+
+async def event_demo_user(database: Database) -> UserSnapshot:
+    """The user of section 5."""
+    return await _prepared(database, *EVENT_USER, with_score=False)
+
+
+async def _prepared(database: Database, email: str, name: str, *, with_score: bool) -> UserSnapshot:
+    found = await _find(database, email, with_score=with_score)
+    if found is not None:
+        return found
+    with contextlib.suppress(Conflict):  # another request was first
+        await _create(database, email, name, with_score=with_score)
+    found = await _find(database, email, with_score=False)
+    assert found is not None
+    return found
+
+
+async def _find(database: Database, email: str, *, with_score: bool) -> UserSnapshot | None:
+    async with database.reading() as session:
+        user = await UserRepository(session).get_by_email(email)
+        if user is None or (with_score and await AIRScoreRepository(session).get_latest_score(user.id) is None):
+            return None
+        return UserSnapshot.of(user)
+
+
+async def _create(database: Database, email: str, name: str, *, with_score: bool) -> None:
+    async with database.writing() as session:
+        user = await ensure_user(session, email=email, name=name, occupation_code=SAMPLE_OCCUPATION)
+        if with_score:
+            await calculate_and_store_airscore(
+                session, user_id=user.id, occupation_code=SAMPLE_OCCUPATION, fluency=0.6, domain=0.4, adaptive=0.2
+            )

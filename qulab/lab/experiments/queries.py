@@ -1,0 +1,162 @@
+"""All variants load the same rows through the same models; statements are counted at the driver."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Annotated
+
+import msgspec
+from sqlalchemy import Table, insert, select
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import Session as SyncSession
+from sqlalchemy.orm import joinedload, lazyload, raiseload, selectinload
+
+from accounts.models import User
+from assessments.models import AIRScore
+from qulab.db.base import Base, new_id
+from qulab.db.engine import Database
+from qulab.db.session import Session
+from qulab.lab.experiments import alone
+from qulab.lab.measure import Group, Probe, Spread, Statement, probe, spread
+from qulab.lab.scratch import scratch_database
+
+TIME_LIMIT = 15.0  # seconds after which no further repeat begins
+
+
+class QueriesParameters(msgspec.Struct, frozen=True, kw_only=True):
+    users: Annotated[int, msgspec.Meta(ge=1, le=500)] = 200
+    scores_per_user: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
+    repeats: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """One way of loading. Times in milliseconds; `waterfall` holds the first statements of the last repeat."""
+
+    name: str
+    statements: int
+    time: Spread
+    rows: int
+    groups: list[Group]
+    waterfall: list[Statement]
+    error: str = ""
+
+
+class QueriesResult(msgspec.Struct, frozen=True):
+    users: int
+    scores_per_user: int
+    variants: list[Variant]
+
+    def of(self, name: str) -> Variant:
+        return next(variant for variant in self.variants if variant.name == name)
+
+
+def walk_lazily(session: SyncSession) -> int:
+    """What an innocent loop does: one statement for the users, and one more for each of them."""
+    users = session.scalars(select(User).options(lazyload(User.scores))).all()
+    return sum(len(user.scores) for user in users)
+
+
+async def load_lazily(session: Session) -> int:
+    return await session.run_sync(walk_lazily)
+
+
+async def load_with_selectin(session: Session) -> int:
+    """One statement for the users, one for the scores of all of them."""
+    users = (await session.scalars(select(User).options(selectinload(User.scores)))).all()
+    return sum(len(user.scores) for user in users)
+
+
+async def load_with_join(session: Session) -> int:
+    """One statement; each user's columns come once for each of their scores."""
+    users = (await session.scalars(select(User).options(joinedload(User.scores)))).unique().all()
+    return sum(len(user.scores) for user in users)
+
+
+async def refuse_to_load(session: Session) -> int:
+    """What happens in the rest of QuLab, where a relationship that was not asked for raises."""
+    users = (await session.scalars(select(User).options(raiseload(User.scores)))).all()
+    return sum(len(user.scores) for user in users)
+
+
+VARIANTS: Mapping[str, Callable[[Session], Awaitable[int]]] = {
+    "lazy": load_lazily,
+    "selectinload": load_with_selectin,
+    "joinedload": load_with_join,
+    "raiseload": refuse_to_load,
+}
+
+
+async def run(parameters: QueriesParameters, database: Database) -> QueriesResult:
+    """Seed scratch data, then take turns between the variants. Raises Busy while another experiment runs."""
+    with alone():
+        async with scratch_database(database, tables(User, AIRScore)) as scratch:
+            await seed(scratch, parameters)
+            readings = await _take_turns(scratch, parameters.repeats)
+    variants = [_variant(name, of_name) for name, of_name in readings.items()]
+    return QueriesResult(parameters.users, parameters.scores_per_user, variants)
+
+
+def tables(*models: type[Base]) -> list[Table]:
+    return [Base.metadata.tables[model.__tablename__] for model in models]
+
+
+async def seed(scratch: Database, parameters: QueriesParameters) -> None:
+    users = [{"id": new_id(), "email": f"user{i}@example.com", "name": f"User {i}"} for i in range(parameters.users)]
+    parts = dict.fromkeys(("air_score", "vr_score", "hr_score", "synergy_score", "ci_lower", "ci_upper"), 50.0)
+    scores = [
+        {"user_id": user["id"], "occupation_code": "15-1252", "parameter_version": "scratch", **parts}
+        for user in users
+        for _ in range(parameters.scores_per_user)
+    ]
+    async with scratch.writing() as session:
+        await session.execute(insert(User), users)
+        await session.execute(insert(AIRScore), scores)
+        await session.commit()
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """One repeat of one variant."""
+
+    milliseconds: float
+    rows: int
+    error: str
+    probe: Probe
+
+
+async def _take_turns(scratch: Database, repeats: int) -> dict[str, list[Reading]]:
+    began = time.perf_counter()
+    readings: dict[str, list[Reading]] = {name: [] for name in VARIANTS}
+    for load in VARIANTS.values():  # unmeasured: the first time, each also compiles its statements
+        await _read(scratch, load)
+    for turn in range(repeats):
+        if turn and time.perf_counter() - began > TIME_LIMIT:
+            break
+        for name, load in VARIANTS.items():
+            readings[name].append(await _read(scratch, load))
+    return readings
+
+
+async def _read(scratch: Database, load: Callable[[Session], Awaitable[int]]) -> Reading:
+    rows, error = 0, ""
+    async with scratch.reading() as session:
+        await session.connection()  # connecting is no part of what is compared
+        with probe(scratch.engine) as opened:
+            began = time.perf_counter()
+            try:
+                rows = await load(session)
+            except InvalidRequestError as refused:
+                error = str(refused)
+            milliseconds = 1000 * (time.perf_counter() - began)
+    return Reading(milliseconds, rows, error, opened)
+
+
+def _variant(name: str, readings: Sequence[Reading]) -> Variant:
+    last = readings[-1]
+    return Variant(
+        name=name,
+        statements=last.probe.count,
+        time=spread([reading.milliseconds for reading in readings]),
+        rows=last.rows,
+        groups=last.probe.groups()[:5],
+        waterfall=[one for one in last.probe.statements if not one.controls][:8],
+        error=last.error,
+    )

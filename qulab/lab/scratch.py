@@ -1,0 +1,71 @@
+"""An experiment never touches the application's rows: it works in a file or schema of its own, gone afterwards."""
+
+import secrets
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, event, text
+
+from qulab.db.base import Base
+from qulab.db.engine import Database, open_database
+
+PREFIX = "lab_scratch_"
+STALE = 600  # seconds after which a schema belongs to a process that died
+
+
+@asynccontextmanager
+async def scratch_database(beside: Database, tables: list[Table]) -> AsyncIterator[Database]:
+    """An empty database with `tables`, of the same kind as `beside`: a temporary file, or a schema of its server."""
+    opened = _sqlite_file() if beside.dialect == "sqlite" else _postgresql_schema(beside)
+    async with opened as database:
+        async with database.engine.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all, tables=tables)
+        yield database
+
+
+@asynccontextmanager
+async def _sqlite_file() -> AsyncIterator[Database]:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        async with open_database(f"sqlite+aiosqlite:///{Path(folder) / 'scratch.db'}", pool_size=2) as database:
+            yield database
+
+
+@asynccontextmanager
+async def _postgresql_schema(beside: Database) -> AsyncIterator[Database]:
+    schema = f"{PREFIX}{int(time.time())}_{secrets.token_hex(4)}"
+    await _drop_stale(beside)
+    await _run(beside, f"CREATE SCHEMA {schema}")
+    try:
+        async with open_database(beside.url.render_as_string(hide_password=False), pool_size=2) as database:
+            _stay_in(database, schema)
+            yield database
+    finally:
+        await _run(beside, f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+def _stay_in(database: Database, schema: str) -> None:
+    """Give each new connection this schema alone: a table missing there is an error, never the application's."""
+
+    @event.listens_for(database.engine.sync_engine, "do_connect")
+    def set_search_path(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        parameters["server_settings"] = {**parameters.get("server_settings", {}), "search_path": schema}
+
+
+async def _drop_stale(database: Database) -> None:
+    async with database.engine.connect() as connection:
+        found = await connection.scalars(
+            text("SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE :prefix"),
+            {"prefix": PREFIX + "%"},
+        )
+        names = [name for name in found if int(name.removeprefix(PREFIX).split("_")[0]) < time.time() - STALE]
+    for name in names:
+        await _run(database, f"DROP SCHEMA IF EXISTS {name} CASCADE")
+
+
+async def _run(database: Database, statement: str) -> None:
+    async with database.engine.begin() as connection:
+        await connection.execute(text(statement))
