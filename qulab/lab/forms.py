@@ -1,0 +1,83 @@
+"""The bounds of an experiment are enforced here, before anything runs; a message stands at the field it is about."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.snapshots import UserSnapshot
+from qulab.db.base import ID_LENGTH
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+
+class NumberField(forms.IntegerField):
+    """A whole number within bounds that the browser knows as well."""
+
+    def __init__(
+        self, *, least: int, most: int, initial: int, label: "StrPromise", help_text: "StrPromise | str" = ""
+    ) -> None:
+        super().__init__(
+            min_value=least,
+            max_value=most,
+            initial=initial,
+            label=label,
+            help_text=help_text,
+            error_messages={
+                "required": _("Enter a whole number from %(least)d to %(most)d.") % {"least": least, "most": most},
+                "invalid": _("Enter a whole number from %(least)d to %(most)d.") % {"least": least, "most": most},
+                "min_value": _("The least is %(limit_value)s."),
+                "max_value": _("The most is %(limit_value)s."),
+            },
+        )
+
+
+class PoolForm(forms.Form):
+    requests = NumberField(least=1, most=500, initial=200, label=_("Requests"), help_text=_("1–500"))
+    concurrency = NumberField(least=1, most=100, initial=50, label=_("At the same time"), help_text=_("1–100"))
+    work_ms = NumberField(least=0, most=50, initial=20, label=_("Database work, ms"), help_text=_("0–50 each"))
+
+
+class QueriesForm(forms.Form):
+    users = NumberField(least=1, most=500, initial=200, label=_("Users"), help_text=_("1–500"))
+    scores_per_user = NumberField(least=1, most=10, initial=3, label=_("Scores each"), help_text=_("1–10"))
+    repeats = NumberField(least=1, most=5, initial=3, label=_("Repeats"), help_text=_("1–5"))
+    expected = forms.ChoiceField(
+        label=_("Before you run it: how many statements will the lazy loop send?"),
+        choices=[("2", _("2: users, then scores")), ("n", _("one for each user")), ("n1", _("one more than users"))],
+        required=False,
+        widget=forms.RadioSelect,
+    )
+
+
+class ChooseUserForm(forms.Form):
+    """One of the newest users, or any other by id: what was typed wins over what was chosen."""
+
+    user = forms.ChoiceField(label=_("User"), required=False)
+    user_id = forms.CharField(
+        label=_("or another user's id"),
+        required=False,
+        max_length=ID_LENGTH,
+        error_messages={"max_length": _("An id has at most %(limit_value)d characters.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: object, users: Sequence[UserSnapshot], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        field = self.fields["user"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(user.id, f"{user.name} · {user.email}") for user in users]
+
+    def clean(self) -> dict[str, object]:
+        if not self.errors and not self.chosen():
+            self.add_error("user", _("Choose a user, or enter an id."))
+        return self.cleaned_data
+
+    def chosen(self) -> str:
+        return str(self.cleaned_data.get("user_id") or self.cleaned_data.get("user") or "").strip()
+
+    def field_of_choice(self) -> str:
+        """The field that the chosen id came from."""
+        return "user_id" if self.cleaned_data.get("user_id") else "user"

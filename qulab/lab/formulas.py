@@ -1,0 +1,47 @@
+"""A formula is written once, in LaTeX, and reaches the page as MathML, bare or with measured values in it."""
+
+from functools import lru_cache
+
+from latex2mathml.converter import convert
+
+JOIN = (
+    r"\pi_{\text{Assessment.*}}\bigl(\text{Users} \bowtie_{\text{Users.id} \,=\, \text{Assessments.user_id}}"
+    r" \text{Assessments}\bigr)"
+)
+THROUGHPUT = r"\Theta = \frac{\text{number of requests}}{\text{total time}}"
+AVAILABLE = r"\frac{N_{\text{avail}}}{N_{\text{max}}}"
+LITTLE = r"L = \Theta \times W"
+HIT_RATIO = r"H = \frac{\text{hits}}{\text{requests}}"
+AVERAGE_TIME = r"T_{\text{avg}} = H \times T_{\text{cache}} + (1 - H) \times (T_{\text{cache}} + T_{\text{database}})"
+
+
+@lru_cache(maxsize=512)
+def mathml(latex: str, *, block: bool = True) -> str:
+    return str(convert(latex, display="block" if block else "inline"))
+
+
+def throughput(requests: int, seconds: float, rate: float) -> str:
+    return rf"\Theta = \frac{{{requests}}}{{{seconds:.3f}\,\text{{s}}}} = {rate:.0f}\ \text{{requests/s}}"
+
+
+def available(free: int, most: int) -> str:
+    return rf"\frac{{N_{{\text{{avail}}}}}}{{N_{{\text{{max}}}}}} = \frac{{{free}}}{{{most}}} = {free / most:.2f}"
+
+
+def hit_ratio(hits: int, requests: int) -> str:
+    return rf"H = \frac{{{hits}}}{{{requests}}} = {hits / requests:.3f}"
+
+
+def average_time(ratio: float, cache_ms: float, load_ms: float) -> tuple[str, float]:
+    """The guide's formula with values put in, and what it comes to (milliseconds)."""
+    value = average_ms(ratio, cache_ms, load_ms)
+    filled = (
+        rf"T_{{\text{{avg}}}} = {ratio:.3f} \times {cache_ms:.2f} + {1 - ratio:.3f} \times"
+        rf" ({cache_ms:.2f} + {load_ms:.2f}) = {value:.2f}\ \text{{ms}}"
+    )
+    return filled, value
+
+
+def average_ms(ratio: float, cache_ms: float, load_ms: float) -> float:
+    """T_avg of the guide: every request pays for the look into the cache, a miss for the database as well."""
+    return ratio * cache_ms + (1 - ratio) * (cache_ms + load_ms)

@@ -1,0 +1,283 @@
+"""A template gets frozen values that need no arithmetic: ratios, formulas with values put in, geometry."""
+
+from typing import Any
+
+import msgspec
+from django.conf import settings
+
+from outbox import activity, selectors
+from outbox.models import InboxEntry, Status
+from outbox.repositories import InboxRepository
+from outbox.selectors import EventSnapshot, InboxSnapshot
+from qulab.cache.client import get_streams
+from qulab.cache.metrics import CacheMetrics
+from qulab.cache.read_through import Away
+from qulab.db.engine import Database
+from qulab.db.session import Session
+from qulab.lab import charts, formulas
+from qulab.lab.demonstrations.cache import FETCH_MANY
+from qulab.lab.demonstrations.outbox import STORE
+from qulab.lab.demonstrations.queries import COMPARE
+from qulab.lab.experiments.cache import CacheResult
+from qulab.lab.experiments.pool import PoolResult
+from qulab.lab.experiments.queries import Variant
+from qulab.lab.runs import SavedRun, database_name
+
+ROWS = 12  # of each table of section 5
+
+# --- Section 2 -------------------------------------------------------------------------------------------------------
+
+
+class PoolView(msgspec.Struct, frozen=True):
+    """`available`: connections that a request could get now without waiting; `most`: N_max."""
+
+    size: int
+    max_overflow: int
+    most: int
+    checked_out: int
+    idle: int
+    overflow: int
+    available: int
+
+
+class PoolSettings(msgspec.Struct, frozen=True):
+    dialect: str
+    size: int
+    max_overflow: int
+    most: int
+    timeout: float
+    recycle: float
+
+
+def pool_view(database: Database) -> PoolView:
+    state = database.pool_state()
+    most = state.size + state.max_overflow
+    return PoolView(
+        state.size, state.max_overflow, most, state.checked_out, state.idle, state.overflow, most - state.checked_out
+    )
+
+
+class Seat(msgspec.Struct, frozen=True):
+    """One connection that the pool may have, as drawn."""
+
+    x: int
+    taken: bool
+    open: bool
+
+
+SEAT_PITCH = 10  # pixels
+
+
+def pool_now(database: Database) -> dict[str, Any]:
+    """The pool at this moment: its numbers, and a seat for each connection that it may open."""
+    pool = pool_view(database)
+    opened = pool.checked_out + pool.idle
+    seats = [Seat(SEAT_PITCH * i + 1, i < pool.checked_out, i < opened) for i in range(pool.most)]
+    return {"pool": pool, "seats": seats, "seats_width": SEAT_PITCH * pool.most}
+
+
+def pool_settings(database: Database) -> PoolSettings:
+    state = database.pool_state()
+    return PoolSettings(
+        dialect=database_name(database),
+        size=state.size,
+        max_overflow=state.max_overflow,
+        most=state.size + state.max_overflow,
+        timeout=settings.DB_POOL_TIMEOUT,
+        recycle=settings.DB_POOL_RECYCLE,
+    )
+
+
+def pool_result(result: PoolResult) -> dict[str, Any]:
+    return {
+        "chart": charts.connections(result.samples, result.most),
+        "throughput": formulas.throughput(result.finished, result.seconds, result.throughput),
+        "available": formulas.available(max(result.most - result.peak, 0), result.most),
+        "waited": result.peak >= result.most,
+    }
+
+
+# --- Section 3 -------------------------------------------------------------------------------------------------------
+
+
+class GroupView(msgspec.Struct, frozen=True):
+    count: int
+    milliseconds: float
+    sql: str
+    short: str
+
+
+class VariantView(msgspec.Struct, frozen=True):
+    """A variant with its bar: median and range, from 0 to 100 of the slowest."""
+
+    variant: Variant
+    groups: list[GroupView]
+    width: float
+    low: float
+    high: float
+    best: bool
+
+
+class QueriesView(msgspec.Struct, frozen=True):
+    variants: list[VariantView]
+    refused: Variant
+    lazy: Variant
+    lazy_bars: list[charts.Bar]
+    more: int
+    times: float
+    repeats: int
+    prediction: str
+
+
+def queries_result(run: SavedRun | None) -> dict[str, Any]:
+    if run is None:
+        return {}
+    if run.kind != COMPARE.name:
+        return {"bars": charts.waterfall(run.result.statements)}
+    compared = [variant for variant in run.result.variants if not variant.error]
+    slowest = max(variant.time.high for variant in compared)
+    best = min(variant.time.median for variant in compared)
+    lazy = run.result.of("lazy")
+    return {
+        "queries": QueriesView(
+            variants=[
+                VariantView(
+                    variant,
+                    [
+                        GroupView(one.count, one.milliseconds, one.sql, charts.abbreviated(one.sql))
+                        for one in variant.groups
+                    ],
+                    round(100 * variant.time.median / slowest, 1),
+                    round(100 * variant.time.low / slowest, 1),
+                    round(100 * variant.time.high / slowest, 1),
+                    variant.time.median == best,
+                )
+                for variant in compared
+            ],
+            refused=run.result.of("raiseload"),
+            lazy=lazy,
+            lazy_bars=charts.waterfall(lazy.waterfall),
+            more=lazy.statements - len(lazy.waterfall),
+            times=round(lazy.time.median / best, 1),
+            repeats=lazy.time.n,
+            prediction=_prediction(str(run.parameters.get("expected", ""))),
+        )
+    }
+
+
+def _prediction(expected: str) -> str:
+    return {"": "none", "n1": "right"}.get(expected, "wrong")
+
+
+# --- Section 4 -------------------------------------------------------------------------------------------------------
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """H and T_avg with their values put in, beside the mean that was measured (milliseconds)."""
+
+    requests: int
+    hits: int
+    misses: int
+    bypassed: int
+    ratio: float | None
+    ratio_formula: str
+    average_formula: str
+    average: float | None
+    mean: float | None
+    difference: float | None
+    t_cache: float | None
+    t_database: float | None
+
+
+def cache_metrics(metrics: CacheMetrics) -> Measured:
+    """The counters of this process since the last reset."""
+    bypassed = metrics.outcomes["bypass"]  # type: ignore[index]
+    return _measured(
+        metrics.hits,
+        metrics.misses - bypassed,
+        bypassed,
+        _ms(metrics.cache_seconds),
+        _ms(metrics.load_seconds),
+        _ms(metrics.mean_seconds),
+    )
+
+
+def cache_result(run: SavedRun | None) -> dict[str, Any]:
+    if run is None or run.kind != FETCH_MANY.name:
+        return {}
+    result: CacheResult = run.result
+    return {
+        "measured": _measured(
+            result.hits, result.misses, result.bypassed, result.t_cache, result.t_database, result.mean
+        ),
+        "stripes": charts.stripes(result.outcomes),
+    }
+
+
+def _measured(
+    hits: int, misses: int, bypassed: int, t_cache: float | None, t_database: float | None, mean: float | None
+) -> Measured:
+    requests = hits + misses + bypassed
+    ratio = hits / requests if requests else None
+    formula, average = "", None
+    # Where nothing missed, the formula needs no T_database: its weight is zero.
+    if ratio is not None and t_cache is not None and (t_database is not None or ratio == 1):
+        formula, average = formulas.average_time(ratio, t_cache, t_database or 0.0)
+    return Measured(
+        requests=requests,
+        hits=hits,
+        misses=misses,
+        bypassed=bypassed,
+        ratio=ratio,
+        ratio_formula=formulas.hit_ratio(hits, requests) if requests else "",
+        average_formula=formula,
+        average=average,
+        mean=mean,
+        difference=mean - average if mean is not None and average is not None else None,
+        t_cache=t_cache,
+        t_database=t_database,
+    )
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else 1000 * seconds
+
+
+# --- Section 5 -------------------------------------------------------------------------------------------------------
+
+
+async def outbox_tables(session: Session) -> dict[str, Any]:
+    """Pending and published events, and the inbox beside them."""
+    return {
+        "state": await selectors.outbox_state(session),
+        "pending": await selectors.events_by_status(session, Status.PENDING, ROWS),
+        "published": await selectors.events_by_status(session, Status.PUBLISHED, ROWS),
+        "inbox": await selectors.inbox_entries(session, ROWS),
+        "interval": settings.RELAY_INTERVAL,
+    }
+
+
+async def activity_view() -> dict[str, Any]:
+    """What the relay did of late; None without Redis."""
+    try:
+        return {"activity": await activity.recent(get_streams(), ROWS)}
+    except Away:
+        return {"activity": None}
+
+
+def outbox_result(run: SavedRun | None) -> dict[str, Any]:
+    return {"bars": charts.waterfall(run.result.statements)} if run and run.kind == STORE.name else {}
+
+
+async def lifecycle(session: Session, event: EventSnapshot) -> dict[str, Any]:
+    """The payload to read, how long the event waited, and when the consumer noted it."""
+    handled = await InboxRepository(session).list(
+        InboxEntry.event_id == event.id, order_by=[InboxEntry.processed_at], limit=ROWS
+    )
+    waited = (event.published_at - event.created_at).total_seconds() if event.published_at else None
+    return {
+        "payload": msgspec.json.format(msgspec.json.encode(event.payload), indent=2).decode(),
+        "waited": waited,
+        "handled": [InboxSnapshot(e.consumer_group, e.event_id, e.event_type, e.processed_at) for e in handled],
+        "stream": f"events:{event.aggregate_type}",
+    }

@@ -1,0 +1,120 @@
+"""What the page says of the schema is read from the metadata that creates it."""
+
+from functools import lru_cache
+
+import msgspec
+from sqlalchemy import Column, Index, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import RelationshipProperty
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from qulab.db.base import Base
+
+
+class ColumnView(msgspec.Struct, frozen=True):
+    name: str
+    type: str
+    required: bool
+    keys: list[str]
+
+
+class TableView(msgspec.Struct, frozen=True):
+    name: str
+    model: str
+    columns: list[ColumnView]
+    indexes: list[str]
+    relationships: list[str]
+
+
+class RelationshipView(msgspec.Struct, frozen=True):
+    """A relationship of the models: `User.scores`, its direction, and what it does when its parent goes."""
+
+    name: str
+    target: str
+    direction: str
+    uselist: bool
+    cascade: str
+    on_delete: str
+
+
+class Ddl(msgspec.Struct, frozen=True):
+    dialect: str
+    text: str
+
+
+SHOWN = ("users", "assessments", "air_scores", "domain_events")
+
+
+def table_views() -> list[TableView]:
+    """The tables of the guide, then all others by name."""
+    rest = sorted(set(Base.metadata.tables) - set(SHOWN))
+    return [_table(Base.metadata.tables[name]) for name in (*SHOWN, *rest)]
+
+
+def relationships() -> list[RelationshipView]:
+    found = [
+        _relationship(mapper.class_.__name__, one) for mapper in Base.registry.mappers for one in mapper.relationships
+    ]
+    return sorted(found, key=lambda one: (not one.uselist, one.name))
+
+
+def has_many_to_many() -> bool:
+    return any(one.secondary is not None for mapper in Base.registry.mappers for one in mapper.relationships)
+
+
+@lru_cache(maxsize=4)
+def ddl(table_name: str) -> list[Ddl]:
+    """The statements that create a table of the guide and its indexes, as each database gets them."""
+    if table_name not in SHOWN:
+        return []
+    table = Base.metadata.tables[table_name]
+    dialects = {"SQLite": sqlite.dialect(), "PostgreSQL": postgresql.dialect()}  # type: ignore[no-untyped-call]
+    return [
+        Ddl(
+            name,
+            "\n".join(
+                [str(CreateTable(table).compile(dialect=dialect)).strip().replace("\t", "  ") + ";"]
+                + [f"{str(CreateIndex(index).compile(dialect=dialect)).strip()};" for index in _ordered(table)]
+            ),
+        )
+        for name, dialect in dialects.items()
+    ]
+
+
+def _ordered(table: Table) -> list[Index]:
+    return sorted(table.indexes, key=lambda index: str(index.name))
+
+
+def _table(table: Table) -> TableView:
+    mapper = next((one for one in Base.registry.mappers if one.local_table is table), None)
+    return TableView(
+        name=table.name,
+        model=mapper.class_.__name__ if mapper else "",
+        columns=[_column(column) for column in table.columns],
+        indexes=[
+            f"{index.name}{' (unique)' if index.unique else ''}: {', '.join(column.name for column in index.columns)}"
+            for index in sorted(table.indexes, key=lambda index: str(index.name))
+        ],
+        relationships=[f"{one.key} → {one.mapper.class_.__name__}" for one in (mapper.relationships if mapper else ())],
+    )
+
+
+def _column(column: "Column[object]") -> ColumnView:
+    keys = ["primary key"] if column.primary_key else []
+    for key in column.foreign_keys:
+        keys.append(f"→ {key.target_fullname}" + (f", on delete {key.ondelete.lower()}" if key.ondelete else ""))
+    if column.unique:
+        keys.append("unique")
+    return ColumnView(column.name, str(column.type), not column.nullable, keys)
+
+
+def _relationship(owner: str, one: "RelationshipProperty[object]") -> RelationshipView:
+    keys = [key for column in one.remote_side for key in column.foreign_keys]
+    return RelationshipView(
+        name=f"{owner}.{one.key}",
+        target=one.mapper.class_.__name__,
+        direction=one.direction.name.replace("ONETO", "one-to-").replace("MANYTO", "many-to-").lower(),
+        uselist=bool(one.uselist),
+        cascade=", ".join(sorted(one.cascade)),
+        on_delete=next((str(key.ondelete) for key in keys if key.ondelete), ""),
+    )

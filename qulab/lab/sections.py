@@ -1,0 +1,88 @@
+"""The five sections in their order: what each promises, takes and teaches."""
+
+import msgspec
+from django.utils.translation import gettext as _
+
+
+class Section(msgspec.Struct, frozen=True):
+    number: int
+    url_name: str
+    title: str
+    promise: str
+    minutes: int
+    concept: str
+    objectives: list[str]
+
+
+def sections() -> list[Section]:
+    return [
+        Section(
+            1,
+            "lab:models",
+            _("Data models"),
+            _("Store one user, and see each statement that it takes."),
+            8,
+            "database",
+            [
+                _("Name the relationship types of SQLAlchemy, and which of them a schema needs."),
+                _("Read a table's keys, indexes and cascades from its metadata."),
+                _("Say what the database refuses, and where a person is told."),
+            ],
+        ),
+        Section(
+            2,
+            "lab:pool",
+            _("Connections and pool"),
+            _("Load this very process, and see when a request begins to wait."),
+            7,
+            "app",
+            [
+                _("Explain what a pool saves, and what its limits cost."),
+                _("Measure throughput and waiting time under concurrent load."),
+                _("Recognise a forgotten await by what it returns."),
+            ],
+        ),
+        Section(
+            3,
+            "lab:queries",
+            _("Repositories and N+1"),
+            _("Ask for the same rows in four ways; count what was sent."),
+            10,
+            "database",
+            [
+                _("Put the SQL of a model behind a repository, and the commit into a service."),
+                _("Tell a loop that sends N+1 statements from one that sends two."),
+                _("Choose between selectinload and joinedload by measurement."),
+            ],
+        ),
+        Section(
+            4,
+            "lab:cache",
+            _("Caching with Redis"),
+            _("Read a profile twice; see where the second answer came from."),
+            12,
+            "cache",
+            [
+                _("List the data structures of Redis, and what each is for."),
+                _("Work out the hit ratio and the mean access time from measured values."),
+                _("Say what makes a cached value stale, and what removes it."),
+            ],
+        ),
+        Section(
+            5,
+            "lab:outbox",
+            _("Events and the outbox"),
+            _("Follow one event from the commit to its consumer."),
+            15,
+            "event",
+            [
+                _("Explain why a row and its event belong into one transaction."),
+                _("Stop the publisher, and see that nothing is lost."),
+                _("Say what a consumer has to expect of delivery at least once."),
+            ],
+        ),
+    ]
+
+
+def section(number: int) -> Section:
+    return sections()[number - 1]

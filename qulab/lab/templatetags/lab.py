@@ -1,0 +1,78 @@
+"""A template asks for a part of a page by name; what has to be worked out is worked out in a module of its own."""
+
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString, mark_safe
+
+from qulab.lab import diagrams, figures, formulas, sources
+from qulab.lab.sections import sections
+
+register = template.Library()
+
+
+@register.inclusion_tag("partials/nav.html")
+def section_nav(current: Any = None, home: Any = None) -> dict[str, Any]:
+    """The sections, with the page that is shown marked: a section, the introduction, or neither."""
+    return {"sections": sections(), "current": current or None, "home": home is True}
+
+
+@register.inclusion_tag("partials/pager.html")
+def pager(number: int) -> dict[str, Any]:
+    """Links to the section before and after `number`; 0 is the introduction."""
+    found = sections()
+    return {
+        "home": number == 1,
+        "before": found[number - 2] if number > 1 else None,
+        "after": found[number] if number < len(found) else None,
+    }
+
+
+@register.inclusion_tag("partials/diagram.html")
+def diagram(name: str) -> dict[str, Any]:
+    figure = figures.FIGURES[name]()
+    return {"figure": figure, "drawings": diagrams.draw(figure)}
+
+
+@register.inclusion_tag("partials/source.html")
+def source(path: str, name: str = "") -> dict[str, Any]:
+    return {"source": sources.source(path, name)}
+
+
+@register.simple_tag
+def formula(name: str) -> SafeString:
+    """A formula of the lab by the name of its constant."""
+    return mathml(getattr(formulas, name))
+
+
+@register.filter
+def mathml(latex: str) -> SafeString:
+    return mark_safe(formulas.mathml(latex))  # noqa: S308 - LaTeX of our own, with numbers put in
+
+
+@register.filter
+def inline_math(latex: str) -> SafeString:
+    return mark_safe(formulas.mathml(latex, block=False))  # noqa: S308 - as above
+
+
+@register.filter
+def sql(text: str) -> SafeString:
+    return mark_safe(sources.sql(text))  # noqa: S308 - escaped by sources
+
+
+@register.filter
+def ms(value: float | None) -> str:
+    """Milliseconds for a reader: three figures, no more."""
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+@register.filter
+def as_ms(seconds: float | None) -> str:
+    return ms(None if seconds is None else 1000 * seconds)
+
+
+@register.filter
+def ratio(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,35 @@
+"""Addresses people keep: `/lab/1` to `/lab/5`; a result is the section with `?run=<id>`."""
+
+from django.urls import path, re_path
+
+from qulab.lab.views import cache, introduction, models, outbox, pool, queries
+
+app_name = "lab"
+
+home = introduction.home
+
+urlpatterns = [
+    path("state", introduction.services, name="services"),
+    path("1", models.page, name="models"),
+    path("1/users", models.create_user, name="create-user"),
+    path("2", pool.page, name="pool"),
+    path("2/pool.json", pool.state, name="pool-state"),
+    path("2/load", pool.load, name="load"),
+    path("2/reset", pool.reset, name="reset"),
+    path("2/await", pool.forget_await, name="await"),
+    path("3", queries.page, name="queries"),
+    path("3/scores", queries.add_scores, name="add-scores"),
+    re_path(r"^3/fetch/(?P<how>lazy|eager)$", queries.fetch, name="fetch"),
+    path("3/compare", queries.compare, name="compare"),
+    path("4", cache.page, name="cache"),
+    re_path(r"^4/fetch/(?P<what>user|score)$", cache.fetch, name="cache-fetch"),
+    path("4/fetch-many", cache.fetch_many, name="cache-fetch-many"),
+    path("4/update", cache.update, name="cache-update"),
+    path("4/invalidate", cache.invalidate, name="cache-invalidate"),
+    path("4/reset", cache.reset, name="cache-reset"),
+    path("5", outbox.page, name="outbox"),
+    path("5/scores", outbox.store_score, name="store-score"),
+    re_path(r"^5/publisher/(?P<to>start|stop)$", outbox.switch, name="publisher"),
+    path("5/tables", outbox.tables, name="outbox-tables"),
+    path("5/events/<str:event_id>", outbox.event, name="event"),
+]

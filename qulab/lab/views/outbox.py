@@ -1,0 +1,83 @@
+"""Section 5: what is pending and published is read from the tables, and the switch is the relay's own stored flag."""
+
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from assessments.forms import ScoreForm
+from outbox import selectors
+from qulab.db.engine import get_database
+from qulab.db.errors import NotFound
+from qulab.db.middleware import DatabaseRequest
+from qulab.lab import pages, runs
+from qulab.lab.demo_users import event_demo_user
+from qulab.lab.demonstrations import outbox as demonstrations
+from qulab.lab.sections import section
+from qulab.lab.views.common import UNPROCESSABLE, action, asked_run, to_run
+
+
+@require_safe
+async def page(request: DatabaseRequest) -> HttpResponse:
+    return await _show(request)
+
+
+@action("outbox")
+async def store_score(request: DatabaseRequest) -> HttpResponse:
+    form, database = ScoreForm(request.POST), get_database()
+    if not form.is_valid():
+        return await _show(request, form, UNPROCESSABLE)
+    try:
+        result = await demonstrations.store_score(request.db, database, **form.cleaned_data)
+    except NotFound:
+        await request.db.rollback()
+        form.add_error("user_id", _("No user has this id. Copy one from section 1."))
+        return await _show(request, form, UNPROCESSABLE)
+    return to_run("outbox", await _save(request, result, form.cleaned_data))
+
+
+@action("outbox")
+async def switch(request: DatabaseRequest, to: str) -> HttpResponse:
+    result = await demonstrations.switch(request.db, publishing=to == "start")
+    return to_run("outbox", await runs.save(request.db, demonstrations.SWITCH, result, database=get_database()))
+
+
+@never_cache
+@require_safe
+async def tables(request: DatabaseRequest) -> HttpResponse:
+    """The tables alone, for the part of the page that renews itself."""
+    activity = await pages.activity_view()  # Redis first: no connection is held while it is asked
+    return render(request, "partials/outbox_tables.html", {**activity, **await pages.outbox_tables(request.db)})
+
+
+@require_safe
+async def event(request: DatabaseRequest, event_id: str) -> HttpResponse:
+    try:
+        found = await selectors.event(request.db, event_id)
+    except NotFound as missing:
+        raise Http404(_("There is no event %(id)s. It may have been deleted.") % {"id": event_id}) from missing
+    context = {"section": section(5), "event": found, **await pages.lifecycle(request.db, found)}
+    return render(request, "lab/event.html", context)
+
+
+async def _save(request: DatabaseRequest, result: demonstrations.StoredScore, parameters: dict[str, Any]) -> str:
+    return await runs.save(request.db, demonstrations.STORE, result, database=get_database(), parameters=parameters)
+
+
+async def _show(request: DatabaseRequest, form: ScoreForm | None = None, status: int = 200) -> HttpResponse:
+    user = await event_demo_user(get_database())
+    activity = await pages.activity_view()  # Redis first: no connection is held while it is asked
+    run = await asked_run(request, 5)
+    initial = {"user_id": user.id, "occupation_code": user.occupation_code, **(run.parameters if run else {})}
+    context = {
+        "section": section(5),
+        "form": form or ScoreForm(initial=initial),
+        "run": run,
+        **pages.outbox_result(run),
+        **activity,
+        **await pages.outbox_tables(request.db),
+    }
+    return render(request, "lab/outbox.html", context, status=status)

@@ -1,0 +1,99 @@
+"""Section 3: one form chooses the user, its buttons say what is done with them."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from accounts.repositories import UserRepository
+from accounts.snapshots import UserSnapshot
+from qulab.db.engine import get_database
+from qulab.db.errors import NotFound
+from qulab.db.middleware import DatabaseRequest
+from qulab.lab import pages, runs
+from qulab.lab.demonstrations import queries as demonstrations
+from qulab.lab.experiments import Busy
+from qulab.lab.experiments import queries as experiment
+from qulab.lab.forms import ChooseUserForm, QueriesForm
+from qulab.lab.sections import section
+from qulab.lab.views.common import CONFLICT, UNPROCESSABLE, action, asked_run, to_run
+
+CHOICES = 50  # newest users in the select
+
+
+@require_safe
+async def page(request: DatabaseRequest) -> HttpResponse:
+    return await _show(request)
+
+
+@action("queries")
+async def add_scores(request: DatabaseRequest) -> HttpResponse:
+    return await _with_user(
+        request,
+        demonstrations.ADD_SCORES,
+        lambda user_id: demonstrations.add_scores(request.db, get_database(), user_id),
+    )
+
+
+@action("queries")
+async def fetch(request: DatabaseRequest, how: str) -> HttpResponse:
+    return await _with_user(
+        request, demonstrations.FETCH_USER, lambda user_id: demonstrations.fetch(get_database(), user_id, how)
+    )
+
+
+@action("queries")
+async def compare(request: DatabaseRequest) -> HttpResponse:
+    form, database = QueriesForm(request.POST), get_database()
+    if not form.is_valid():
+        return await _show(request, queries_form=form, status=UNPROCESSABLE)
+    parameters = msgspec.convert(form.cleaned_data, experiment.QueriesParameters)
+    try:
+        result = await experiment.run(parameters, database)
+    except Busy as busy:
+        form.add_error(None, str(busy.__doc__))
+        return await _show(request, queries_form=form, status=CONFLICT)
+    told = {**msgspec.to_builtins(parameters), "expected": form.cleaned_data["expected"]}
+    run_id = await runs.save(request.db, demonstrations.COMPARE, result, database=database, parameters=told)
+    return to_run("queries", run_id)
+
+
+async def _with_user(
+    request: DatabaseRequest, kind: runs.Kind[runs.Result], action: Callable[[str], Awaitable[runs.Result]]
+) -> HttpResponse:
+    form = ChooseUserForm(request.POST, users=await _users(request))
+    if not form.is_valid():
+        return await _show(request, user_form=form, status=UNPROCESSABLE)
+    try:
+        result = await action(form.chosen())
+    except NotFound:
+        form.add_error(form.field_of_choice(), _("No user has this id. Copy one from section 1."))
+        return await _show(request, user_form=form, status=UNPROCESSABLE)
+    told = {"user_id": form.chosen()}
+    return to_run("queries", await runs.save(request.db, kind, result, database=get_database(), parameters=told))
+
+
+async def _users(request: DatabaseRequest) -> list[UserSnapshot]:
+    return [UserSnapshot.of(user) for user in await UserRepository(request.db).recent(CHOICES)]
+
+
+async def _show(
+    request: DatabaseRequest,
+    *,
+    user_form: ChooseUserForm | None = None,
+    queries_form: QueriesForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    run = await asked_run(request, 3)
+    chosen = {"user": run.parameters.get("user_id")} if run else None
+    context = {
+        "section": section(3),
+        "user_form": user_form or ChooseUserForm(initial=chosen, users=await _users(request)),
+        "queries_form": queries_form or QueriesForm(initial=run.parameters if run else None),
+        "run": run,
+        **pages.queries_result(run),
+    }
+    return render(request, "lab/queries.html", context, status=status)
