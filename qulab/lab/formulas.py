@@ -36,8 +36,8 @@ def average_time(ratio: float, cache_ms: float, load_ms: float) -> tuple[str, fl
     """The guide's formula with values put in, and what it comes to (milliseconds)."""
     value = average_ms(ratio, cache_ms, load_ms)
     filled = (
-        rf"T_{{\text{{avg}}}} = {ratio:.3f} \times {cache_ms:.2f} + {1 - ratio:.3f} \times"
-        rf" ({cache_ms:.2f} + {load_ms:.2f}) = {value:.2f}\ \text{{ms}}"
+        rf"\begin{{array}}{{l}} T_{{\text{{avg}}}} = {ratio:.3f} \times {cache_ms:.2f} + {1 - ratio:.3f} \times"
+        rf" ({cache_ms:.2f} + {load_ms:.2f}) \\ \quad = {value:.2f}\ \text{{ms}} \end{{array}}"
     )
     return filled, value
 

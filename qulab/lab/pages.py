@@ -1,5 +1,6 @@
 """A template gets frozen values that need no arithmetic: ratios, formulas with values put in, geometry."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -269,6 +270,11 @@ def outbox_result(run: SavedRun | None) -> dict[str, Any]:
     return {"bars": charts.waterfall(run.result.statements)} if run and run.kind == STORE.name else {}
 
 
+def _entered(stream_id: str | None) -> datetime | None:
+    """When Redis added the entry: its id begins with the Unix time in milliseconds."""
+    return datetime.fromtimestamp(int(stream_id.partition("-")[0]) / 1000, UTC) if stream_id else None
+
+
 async def lifecycle(session: Session, event: EventSnapshot) -> dict[str, Any]:
     """The payload to read, how long the event waited, and when the consumer noted it."""
     handled = await InboxRepository(session).list(
@@ -278,6 +284,7 @@ async def lifecycle(session: Session, event: EventSnapshot) -> dict[str, Any]:
     return {
         "payload": msgspec.json.format(msgspec.json.encode(event.payload), indent=2).decode(),
         "waited": waited,
+        "entered": _entered(event.stream_id),
         "handled": [InboxSnapshot(e.consumer_group, e.event_id, e.event_type, e.processed_at) for e in handled],
         "stream": f"events:{event.aggregate_type}",
     }
