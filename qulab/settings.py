@@ -155,7 +155,6 @@ CELERY_BEAT_SCHEDULE = {
 INSTALLED_APPS = [
     "qulab",
     "qulab.lab",
-    "qulab.admin",
     "accounts",
     "assessments",
     "outbox",
