@@ -7,8 +7,10 @@ from accounts.models import User
 from accounts.repositories import UserRepository
 from outbox.events import record_event
 from qulab.cache.read_through import get_cache
+from qulab.db.errors import Conflict
 from qulab.db.session import Session
 
+EDITABLE = frozenset({"email", "name", "occupation_code", "education_level", "years_experience"})
 SAMPLE_USERS = (
     {"email": "alex.smith@example.com", "name": "Alex Smith", "occupation_code": "15-1252", "years_experience": 8.0},
     {"email": "jane.doe@example.com", "name": "Jane Doe", "occupation_code": "15-2051", "years_experience": 5.0},
@@ -51,12 +53,25 @@ async def add_user(session: Session, user: User) -> User:
 
 async def ensure_user(session: Session, *, email: str, name: str, **profile: Any) -> User:
     """The user with that address, created if there is none."""
-    user = await UserRepository(session).get_by_email(normalize_email(email))
-    return user or await create_user(session, email=email, name=name, **profile)
+    users = UserRepository(session)
+    user = await users.get_by_email(normalize_email(email))
+    if user is not None:
+        return user
+    try:
+        return await create_user(session, email=email, name=name, **profile)
+    except Conflict:  # another process was first
+        await session.rollback()
+        user = await users.get_by_email(normalize_email(email))
+        assert user is not None
+        return user
 
 
 async def update_user(session: Session, *, user_id: str, **changes: Any) -> User:
-    """Change fields of a profile. Raises NotFound, or Conflict when the new address is taken."""
+    """Change fields of a profile. Raises NotFound, Conflict when the new address is taken, ValueError for no field."""
+    if unknown := changes.keys() - EDITABLE:
+        raise ValueError(f"not fields of a profile that can be changed: {', '.join(sorted(unknown))}")
+    if "email" in changes:
+        changes["email"] = normalize_email(changes["email"])
     repository = UserRepository(session)
     user = await repository.one(user_id)
     for field, value in changes.items():

@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
-from sqlalchemy.exc import SQLAlchemyError
 
 from outbox.envelope import FIELD, Envelope, decode
 from outbox.repositories import InboxRepository
 from qulab.cache import heartbeat, keys
 from qulab.db.engine import Database
+from qulab.db.errors import is_outage
 from qulab.db.session import Session
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 BLOCK = 500  # milliseconds one read waits for entries; below the client's timeout
 READ_COUNT = 100  # entries in one read
 TAKE_OVER_AFTER = 15_000  # milliseconds without an acknowledgement
-MOST_DELIVERIES = 5
+MOST_FAILURES = 5  # of a handler, before the event goes to the dead letters
 RECONNECT = 0.5  # seconds
 
 Handler = Callable[[Envelope], Awaitable[object]]
@@ -91,7 +91,9 @@ class Consumer:
             try:
                 await self.step()
                 answered = True
-            except (RedisError, OSError, SQLAlchemyError) as error:
+            except Exception as error:
+                if not (isinstance(error, RedisError) or is_outage(error)):
+                    raise
                 if answered:
                     logger.warning("consumer %s waits: %s", self._group, error)
                 answered = False
@@ -139,10 +141,7 @@ class Consumer:
                 stream, self._group, self._name, min_idle_time=self._take_over_after, message_ids=[entry_id]
             )
             for _, fields in claimed:
-                if pending["times_delivered"] >= MOST_DELIVERIES:
-                    await self._bury(stream, entry_id, fields)
-                else:
-                    handled += await self._handle(stream, entry_id, fields)
+                handled += await self._handle(stream, entry_id, fields)
         return handled
 
     async def _handle(self, stream: str, entry_id: str, fields: dict[str, str]) -> bool:
@@ -158,11 +157,28 @@ class Consumer:
         except TryAgain as reason:
             logger.warning("event %s (%s) will be delivered again: %s", envelope.id, envelope.type, reason)
             return False
-        except Exception:  # any failure of a handler is told, and the entry is delivered again
-            logger.exception("event %s (%s) was not handled; it will be delivered again", envelope.id, envelope.type)
+        except Exception as error:
+            if isinstance(error, RedisError) or is_outage(error):
+                raise  # not the event's fault: `run` waits, and no failure is counted
+            await self._note_failure(stream, entry_id, fields, envelope)
             return False
-        await self._redis.xack(stream, self._group, entry_id)
+        await self._acknowledge(stream, entry_id)
         return True
+
+    async def _note_failure(self, stream: str, entry_id: str, fields: dict[str, str], envelope: Envelope) -> None:
+        """Only failures of a handler count: an entry delivered often, to consumers that died, is not poison."""
+        failures = await self._redis.hincrby(keys.failures(self._group), f"{stream}/{entry_id}", 1)
+        last = failures >= MOST_FAILURES
+        what = "moved to the dead letters" if last else "it will be delivered again"
+        logger.exception("event %s (%s) failed %d times; %s", envelope.id, envelope.type, failures, what)
+        if last:
+            await self._bury(stream, entry_id, fields)
+
+    async def _acknowledge(self, stream: str, entry_id: str) -> None:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.xack(stream, self._group, entry_id)
+            pipeline.hdel(keys.failures(self._group), f"{stream}/{entry_id}")
+            await pipeline.execute()
 
     async def _apply(self, envelope: Envelope) -> None:
         for handler in _handlers[envelope.type]:

@@ -1,18 +1,13 @@
 """An event is written in the session of the change it tells of: both are committed, or neither."""
 
 from typing import Any
-from zlib import crc32
 
 from django.conf import settings
 
 from outbox.models import DomainEvent
+from outbox.repositories import partition_of
 from outbox.wake import wake_relay
 from qulab.db.session import Session
-
-
-def partition_of(aggregate_type: str, aggregate_id: str, count: int) -> int:
-    """The unit of order and locking that an aggregate belongs to: crc32 of its key, modulo `count`."""
-    return crc32(f"{aggregate_type}:{aggregate_id}".encode()) % count
 
 
 def record_event(

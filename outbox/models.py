@@ -86,13 +86,17 @@ class OutboxPartition(Base):
     """The unit of order and of locking. A relay that holds the row publishes; Redis must agree on `batch`.
 
     `epoch` belongs to the database: marks in Redis that another database left are not mistaken for its own.
+    A recovery sets `batch` back, and begins a new `generation`, so that the pair of both never comes twice. `forks`
+    keeps, for each ended generation, the batch up to which it and the next one are the same.
     """
 
     __tablename__ = "outbox_partitions"
 
     partition: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     epoch: Mapped[str] = mapped_column(String(ID_LENGTH))
+    generation: Mapped[int] = mapped_column(Integer, default=0)
     batch: Mapped[int] = mapped_column(BigInteger, default=0)
+    forks: Mapped[list[int]] = mapped_column(JSON, default=list)
     paused: Mapped[bool] = mapped_column(Boolean, default=False)
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from zlib import crc32
 
 import msgspec
-from sqlalchemy import JSON, ColumnElement, Select, func, literal, literal_column, or_, select, update
+from sqlalchemy import JSON, ColumnElement, Select, delete, func, literal, literal_column, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
@@ -45,14 +46,38 @@ class DomainEventRepository(BaseRepository[DomainEvent]):
         return int(result.rowcount)  # type: ignore[attr-defined]
 
 
+class Mark(msgspec.Struct, frozen=True, order=True):
+    """How far a partition is: the same pair in the database and in Redis means the same history."""
+
+    generation: int
+    batch: int
+
+    def __str__(self) -> str:
+        return f"{self.generation}:{self.batch}"
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Mark":
+        generation, _, batch = (text or "0:0").partition(":")
+        return cls(int(generation), int(batch))
+
+    def following(self) -> "Mark":
+        return Mark(self.generation, self.batch + 1)
+
+
 class Position(msgspec.Struct, frozen=True):
     """Where a partition stands in the database."""
 
     partition: int
     epoch: str
+    generation: int
     batch: int
+    forks: list[int]
     paused: bool = False
     has_pending: bool = False
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(self.generation, self.batch)
 
 
 class PartitionRepository:
@@ -81,14 +106,20 @@ class PartitionRepository:
                 func.set_config("idle_in_transaction_session_timeout", IDLE_TIMEOUT, True),
             ).with_for_update(skip_locked=True)
         row = (await self.session.execute(statement)).one_or_none()
-        return Position(*row[:4]) if row else None
+        return Position(*row[: len(_POSITION)]) if row else None
 
-    async def move(self, position: Position, batch: int) -> bool:
-        """Set the batch number if it is still the one of `position`. False: another relay moved it meanwhile."""
+    async def move(self, position: Position, to: Mark) -> bool:
+        """Go to a mark if the partition still stands at `position`. False: another relay moved it meanwhile."""
+        forks = position.forks if to.generation == position.generation else [*position.forks, to.batch]
         result = await self.session.execute(
             update(OutboxPartition)
-            .where(OutboxPartition.partition == position.partition, OutboxPartition.batch == position.batch)
-            .values(batch=batch)
+            .where(
+                OutboxPartition.partition == position.partition,
+                OutboxPartition.epoch == position.epoch,
+                OutboxPartition.generation == position.generation,
+                OutboxPartition.batch == position.batch,
+            )
+            .values(generation=to.generation, batch=to.batch, forks=forks)
         )
         return bool(result.rowcount)  # type: ignore[attr-defined]
 
@@ -96,14 +127,50 @@ class PartitionRepository:
         # On PostgreSQL this waits for the row locks: when it returns, the pass that was under way has ended.
         await self.session.execute(update(OutboxPartition).values(paused=paused))
 
-    async def create_missing(self, count: int) -> None:
+    async def resize(self, count: int) -> None:
+        """Have partitions 0 to count − 1. New ones get an epoch of their own: no mark in Redis is theirs."""
         insert = postgresql.insert if self._on_postgresql else sqlite.insert
-        epoch = await self.session.scalar(select(func.max(OutboxPartition.epoch))) or new_id()
-        rows = [{"partition": number, "epoch": epoch, "batch": 0, "paused": False} for number in range(count)]
+        fresh = {"epoch": new_id(), "generation": 0, "batch": 0, "forks": [], "paused": False}
+        rows = [{"partition": number, **fresh} for number in range(count)]
         await self.session.execute(insert(OutboxPartition).on_conflict_do_nothing(), rows)
+        await self.session.execute(delete(OutboxPartition).where(OutboxPartition.partition >= count))
+        # Batch 0: in Redis as long as Redis is not emptied, whatever partition comes under that number again.
+        await self.session.execute(
+            update(DomainEvent)
+            .where(DomainEvent.partition >= count, DomainEvent.status == Status.PUBLISHED)
+            .values(batch=0)
+            .execution_options(synchronize_session=False)
+        )
+
+    async def adopt_strays(self, count: int) -> int:
+        """Move pending events that were written for partitions which do not exist: Redis never saw them."""
+        strays = select(DomainEvent.id, DomainEvent.aggregate_type, DomainEvent.aggregate_id).where(
+            DomainEvent.status == PENDING, DomainEvent.partition >= count
+        )
+        rows = (await self.session.execute(strays)).all()
+        for id_, aggregate_type, aggregate_id in rows:
+            await self.session.execute(
+                update(DomainEvent)
+                .where(DomainEvent.id == id_)
+                .values(partition=partition_of(aggregate_type, aggregate_id, count))
+                .execution_options(synchronize_session=False)
+            )
+        return len(rows)
 
 
-_POSITION = (OutboxPartition.partition, OutboxPartition.epoch, OutboxPartition.batch, OutboxPartition.paused)
+_POSITION = (
+    OutboxPartition.partition,
+    OutboxPartition.epoch,
+    OutboxPartition.generation,
+    OutboxPartition.batch,
+    OutboxPartition.forks,
+    OutboxPartition.paused,
+)
+
+
+def partition_of(aggregate_type: str, aggregate_id: str, count: int) -> int:
+    """The unit of order and locking that an aggregate belongs to: crc32 of its key, modulo `count`."""
+    return crc32(f"{aggregate_type}:{aggregate_id}".encode()) % count
 
 
 class RelayRepository:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
+import asyncpg
 import msgspec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -78,7 +79,7 @@ async def _bounded(question: Awaitable[Any]) -> Any:
         return await asyncio.wait_for(question, SECONDS)
     except TimeoutError:
         return Check(healthy=False, detail=f"no answer within {SECONDS} s")
-    except (SQLAlchemyError, RedisError, OSError) as error:
+    except (SQLAlchemyError, asyncpg.PostgresError, RedisError, OSError) as error:
         # Of the message only the kind is shown: a driver may put the address with its password in it.
         return Check(healthy=False, detail=f"no answer: {type(error).__name__}")
 

@@ -21,7 +21,7 @@ def _number(name: str, default: float, *, least: float = 0) -> float:
         value = float(text)
     except ValueError:
         raise ImproperlyConfigured(f"{name} is {text!r}: a number is needed, for example {default}.") from None
-    if value < least:
+    if not least <= value < float("inf"):
         raise ImproperlyConfigured(f"{name} is {text}: it must be at least {least:g}.")
     return value
 
@@ -44,7 +44,7 @@ def _database_url(text: str) -> str:
     """The URL with the async driver of its database. Raises ImproperlyConfigured for any other database."""
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ImproperlyConfigured(
             "DATABASE_URL cannot be read as a URL. Use postgresql://user:password@host/name or sqlite:///path."
         ) from None
@@ -59,17 +59,24 @@ def _database_url(text: str) -> str:
             "DATABASE_URL names an in-memory SQLite database, which no second connection or process can see. "
             "Give a file: sqlite:///path/to/qulab.db."
         )
+    if "sslmode" in url.query:  # libpq's name for it, usual in addresses of hosted servers
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": url.query["sslmode"]})
     return url.set(drivername=drivers[backend]).render_as_string(hide_password=False)
 
 
 def _redis_url(text: str, offset: int) -> str:
     """The URL with its logical database moved by `offset`, so that each use has a database of its own."""
-    parts = urlsplit(text)
+    unusable = ImproperlyConfigured(
+        "REDIS_URL cannot be used: it must look like redis://host:6379/0 (rediss:// for TLS)."
+    )
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises ValueError for what is no port
+    except ValueError:
+        raise unusable from None
     path = parts.path.strip("/") or "0"
     if parts.scheme not in {"redis", "rediss"} or not parts.hostname or not path.isdecimal():
-        raise ImproperlyConfigured(
-            "REDIS_URL cannot be used: it must look like redis://host:6379/0 (rediss:// for TLS)."
-        )
+        raise unusable
     if int(path) + 3 >= REDIS_DATABASES:
         raise ImproperlyConfigured(
             f"REDIS_URL names database {path}; QuLab uses four from there on, and Redis has {REDIS_DATABASES}. "
@@ -88,6 +95,12 @@ ALLOWED_HOSTS = [
     for host in os.environ.get("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
     if host.strip()
 ]
+LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "::1", "testserver"}
+if SECRET_KEY == DEVELOPMENT_KEY and not DEBUG and not LOOPBACK.issuperset(ALLOWED_HOSTS):
+    raise ImproperlyConfigured(
+        "DJANGO_SECRET_KEY is not set, and DJANGO_ALLOWED_HOSTS names a host beyond loopback: "
+        "set it to a long random text that nobody else knows."
+    )
 QULAB_DATA_DIR = Path(os.environ.get("QULAB_DATA_DIR", BASE_DIR / "data")).absolute()
 QULAB_LAB = os.environ.get("QULAB_LAB", "open")
 

@@ -122,7 +122,9 @@ async def _empty(database: Database) -> None:
     async with database.writing() as session:
         for table in TABLES:
             await session.execute(text(f"DELETE FROM {table}"))
-        await session.execute(text("UPDATE outbox_partitions SET batch = 0, paused = false"))
+        await session.execute(
+            text("UPDATE outbox_partitions SET generation = 0, batch = 0, forks = '[]', paused = false")
+        )
         await session.commit()
 
 

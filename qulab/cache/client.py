@@ -7,19 +7,21 @@ from redis.backoff import NoBackoff
 
 from qulab.db.loop import PerLoop
 
-CACHE_TIMEOUT = 0.05  # seconds: a cache that takes longer costs more than it saves
+CACHE_TIMEOUT = 0.1  # seconds: a cache that takes longer costs more than it saves
+CACHE_CONNECTIONS = 16  # more would only connect, and wait, at the same time
+POOL_WAIT = 1.0  # seconds for a free connection: a queue here is load, not an outage
 STREAMS_TIMEOUT = 1.0  # seconds
 
 
 def create_redis(url: str, *, timeout: float, text: bool = False, max_connections: int = 50) -> Redis:
-    """A client with one bounded pool. `timeout` (seconds) bounds connecting, an answer, and a free connection.
+    """A client with one bounded pool. `timeout` (seconds) bounds connecting, and an answer.
 
     With `text` answers are str, otherwise bytes.
     """
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=max_connections,
-        timeout=timeout,
+        timeout=max(timeout, POOL_WAIT),
         socket_connect_timeout=timeout,
         socket_timeout=timeout,
         retry=Retry(NoBackoff(), 0),

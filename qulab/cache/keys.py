@@ -31,6 +31,11 @@ def dead_letters(consumer_group: str) -> str:
     return f"events:dead:{consumer_group}"
 
 
+def failures(consumer_group: str) -> str:
+    """How often the handlers of a group failed at an entry: `{stream}/{entry}` → number."""
+    return f"outbox:failures:{consumer_group}"
+
+
 def mark(epoch: str, partition: int) -> str:
     """The number of the last batch that Redis holds of this partition of this database."""
     return f"outbox:{epoch}:{partition}:mark"

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from qulab.cache import keys
 from qulab.cache.breaker import CircuitBreaker
-from qulab.cache.client import CACHE_TIMEOUT, create_redis
+from qulab.cache.client import CACHE_CONNECTIONS, CACHE_TIMEOUT, create_redis
 from qulab.cache.metrics import CacheMetrics, Outcome
 from qulab.cache.spec import CacheSpec, Undecodable, Value
 from qulab.db.loop import PerLoop
@@ -27,7 +27,17 @@ logger = logging.getLogger(__name__)
 
 LEASE = 5.0  # seconds that one load may take before another process may try
 POLL = 0.01  # seconds between two looks while another process loads
+WAIT = 0.5  # seconds to wait for another process before loading without filling
 
+# KEYS: entry, lease. ARGV: token, lease in ms. The entry first: it may have been filled since this reader looked.
+TAKE_LEASE = """
+local entry = redis.call('GET', KEYS[1])
+if entry then return {entry, ''} end
+local holder = redis.call('GET', KEYS[2])
+if holder then return {'', holder} end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+return {'', ''}
+"""
 # KEYS: entry, lease. ARGV: token, value, TTL in ms. Fills only if nobody invalidated since the lease was taken.
 FILL = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
@@ -66,6 +76,7 @@ class Cache:
         self.breaker = breaker or CircuitBreaker()
         self._lease = lease
         self._flights: dict[str, Flight] = {}
+        self._take_lease = redis.register_script(TAKE_LEASE)
         self._fill = redis.register_script(FILL)
         self._release = redis.register_script(RELEASE)
 
@@ -84,8 +95,6 @@ class Cache:
 
     async def invalidate(self, *entry_keys: str) -> bool:
         """Delete the entries, and the right of running loads to fill them. False: Redis was away."""
-        for key in entry_keys:
-            self._flights.pop(key, None)
         doomed = [name for key in entry_keys for name in (key, keys.lease(key))]
         try:
             await self.redis.delete(*doomed)
@@ -120,41 +129,62 @@ class Cache:
         self, spec: CacheSpec[Value], key: str, load: Callable[[], Awaitable[Value | None]]
     ) -> tuple[Outcome, Value | None, "asyncio.Task[Value | None] | None"]:
         """The cached value, or the task that loads it: ours, or the one under whose lease the key is being loaded."""
-        first = True
-        while True:
-            found = await self._look(spec, key)
+        found = await self._look(spec, key)
+        if found is not None:
+            return *found, None
+        gives_up_at = time.monotonic() + WAIT
+        while time.monotonic() < gives_up_at:
+            # Shielded: a reader that is cancelled here must not leave a lease that nobody loads under.
+            entry, holder, started = await asyncio.shield(_detached(self._lead(spec, key, load)))
+            if started is not None:
+                return Outcome.MISS, None, started
+            found = await self._decoded(spec, key, entry)
             if found is not None:
-                outcome = found[0] if first else Outcome.COALESCED
-                return outcome, found[1], None
-            token = secrets.token_bytes(8)
-            holder = await self.redis.set(keys.lease(key), token, nx=True, px=int(self._lease * 1000), get=True)
-            if holder is None:
-                return Outcome.MISS, None, self._take_off(spec, key, token, load)
+                return Outcome.COALESCED, found[1], None
             flight = self._flights.get(key)
             # Only under the very lease that stands now: a load from before an invalidation must not be joined.
             if flight is not None and flight.token == holder:
                 return Outcome.COALESCED, None, flight.task
-            first = False
-            await asyncio.sleep(POLL)  # another process loads; its lease ends this wait at the latest
+            await asyncio.sleep(POLL)  # another process loads
+        return Outcome.BYPASS, None, _detached(self._load(load))
 
     async def _look(self, spec: CacheSpec[Value], key: str) -> tuple[Outcome, Value | None] | None:
         began = time.perf_counter()
         entry: Any = await self.redis.get(key)
         self.metrics.looked(time.perf_counter() - began)
+        return await self._decoded(spec, key, entry)
+
+    async def _decoded(
+        self, spec: CacheSpec[Value], key: str, entry: bytes | None
+    ) -> tuple[Outcome, Value | None] | None:
         if entry is None:
             return None
         try:
             value = spec.decode(entry)
         except Undecodable:
+            await self.redis.delete(key)
             return None
         return (Outcome.NEGATIVE_HIT if value is None else Outcome.HIT), value
+
+    async def _lead(
+        self, spec: CacheSpec[Value], key: str, load: Callable[[], Awaitable[Value | None]]
+    ) -> tuple[bytes | None, bytes | None, "asyncio.Task[Value | None] | None"]:
+        """The entry that is there meanwhile, or the token of who loads it, or the load that this call started."""
+        token = secrets.token_bytes(8)
+        arguments: list[bytes | int] = [token, int(self._lease * 1000)]
+        try:
+            entry, holder = await self._take_lease(keys=[key, keys.lease(key)], args=arguments)
+        except Away:
+            # The answer may be late, and the lease ours all the same.
+            await self._quietly(self._release(keys=[keys.lease(key)], args=[token]))
+            raise
+        started = None if entry or holder else self._take_off(spec, key, token, load)
+        return entry or None, holder or None, started
 
     def _take_off(
         self, spec: CacheSpec[Value], key: str, token: bytes, load: Callable[[], Awaitable[Value | None]]
     ) -> "asyncio.Task[Value | None]":
-        task = asyncio.create_task(self._load_and_fill(spec, key, token, load))
-        # Retrieve a failure that every reader was cancelled out of; readers that remain get it from the task.
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        task = _detached(self._load_and_fill(spec, key, token, load))
         self._flights[key] = Flight(token, task)
         return task
 
@@ -197,8 +227,16 @@ class Cache:
         self.breaker.failed()
 
 
+def _detached(work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
+    """A task that outlives the readers that wait for it. They get its failure; without any, it is retrieved here."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
+
+
 def open_cache() -> Cache:
-    return Cache(create_redis(settings.REDIS_CACHE_URL, timeout=CACHE_TIMEOUT))
+    redis = create_redis(settings.REDIS_CACHE_URL, timeout=CACHE_TIMEOUT, max_connections=CACHE_CONNECTIONS)
+    return Cache(redis)
 
 
 caches: PerLoop[Cache] = PerLoop(open_cache, Cache.close)

@@ -8,10 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 
 from qulab.db.engine import get_database
-from qulab.db.errors import DataLayerError
+from qulab.db.errors import DataLayerError, is_outage, table_is_missing
 from qulab.db.loop import close_all
 
 
@@ -27,12 +26,16 @@ class AsyncCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             asyncio.run(self._main(options))
-        except (DBAPIError, OSError) as error:
-            raise CommandError(f"DATABASE_URL: the database does not answer: {reason(error)}") from error
         except RedisError as error:
             raise CommandError(f"REDIS_URL: Redis does not answer: {reason(error)}") from error
         except DataLayerError as error:
             raise CommandError(str(error)) from error
+        except Exception as error:
+            if table_is_missing(error):
+                raise CommandError(f"{reason(error)}: run `manage.py db upgrade` first.") from error
+            if not is_outage(error):
+                raise
+            raise CommandError(f"DATABASE_URL: the database does not answer: {reason(error)}") from error
 
     async def _main(self, options: dict[str, Any]) -> None:
         task = asyncio.ensure_future(self.execute_async(**options))

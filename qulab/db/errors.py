@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import asyncpg
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Table, UniqueConstraint
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from qulab.db.base import Base
 
@@ -36,6 +38,23 @@ class ReadOnlySession(DataLayerError):
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database is away, starting or out of connections: the same statement may succeed later."""
+    if isinstance(error, DBAPIError):
+        ours = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
+        return not isinstance(error, ours)
+    # What asyncpg raises while it connects, SQLAlchemy passes on as it is.
+    return isinstance(error, OSError | PoolTimeout | asyncpg.PostgresError | asyncpg.InterfaceError)
+
+
+def table_is_missing(error: BaseException) -> bool:
+    """Whether the schema is older than the code: the migrations were not run."""
+    if not isinstance(error, OperationalError | ProgrammingError):
+        return False
+    driver = error.orig.__cause__ if error.orig is not None else None
+    return "no such table" in str(error.orig) or isinstance(driver, asyncpg.UndefinedTableError)
 
 
 def conflict_from(error: IntegrityError) -> Conflict:

@@ -1,5 +1,7 @@
 """The schema comes from migrations only, the same on SQLite and PostgreSQL; Alembic runs behind `manage.py db`."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError as AlembicError
 from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qulab.db.engine import Database, sqlite_file
+from qulab.db.engine import WRITES, Database, sqlite_file
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -62,7 +65,35 @@ async def _run(database: Database, action: Any, *args: Any, **kwargs: Any) -> No
             action(config, *args, **kwargs)
         except AlembicError as error:
             raise MigrationFailed(str(error)) from error
+        if connection.dialect.name == "sqlite":
+            _check_sqlite(connection)
 
     # A migration writes: on SQLite it takes the write lock at BEGIN, so that two starting processes queue.
-    async with database.engine.execution_options(qulab_writes=True).begin() as connection:
+    engine = database.engine.execution_options(**{WRITES: True})
+    async with engine.connect() as connection, _foreign_keys_off(connection, database.dialect), connection.begin():
         await connection.run_sync(run)
+
+
+def _check_sqlite(connection: Connection) -> None:
+    """What SQLite did not check meanwhile, and the trigger that a table made anew lacks. Raises MigrationFailed."""
+    if orphans := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+        raise MigrationFailed(
+            f"the migration would leave {len(orphans)} rows without their parent; nothing was changed"
+        )
+    names = {name for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type <> 'index'")}
+    if "domain_events" in names and "domain_events_seq" not in names:
+        raise MigrationFailed("the migration would drop the trigger domain_events_seq; nothing was changed")
+
+
+@asynccontextmanager
+async def _foreign_keys_off(connection: AsyncConnection, dialect: str) -> AsyncIterator[None]:
+    """SQLite alters a table by making it anew; with foreign keys on, dropping the old one would delete its children."""
+    if dialect != "sqlite":
+        yield
+        return
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    await raw.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        await raw.execute("PRAGMA foreign_keys = ON")

@@ -57,6 +57,8 @@ class BaseRepository(Generic[Model]):
 
     async def get_by_id(self, key: str, *options: ExecutableOption) -> Model | None:
         """The row, or None. Pass loader options to load relationships along: nothing is loaded lazily."""
+        if "\x00" in key:
+            return None  # PostgreSQL has no such text, and would call the question malformed
         result = await self.session.scalars(select(self.model).where(self.model.id == key).options(*options))
         return result.unique().one_or_none()
 

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import ORMExecuteState, SessionTransaction
 from sqlalchemy.orm import Session as SyncSession
-from sqlalchemy.orm import SessionTransaction
 
 from qulab.db.errors import ReadOnlySession
 
@@ -31,6 +31,14 @@ class Session(AsyncSession):
         entry = (self.sync_session.get_nested_transaction(), hook)
         if entry not in _hooks(self.sync_session):
             _hooks(self.sync_session).append(entry)
+
+    def begin(self) -> NoReturn:
+        """Refused: its block would commit at its end, and what waits for `commit()` would never run."""
+        raise RuntimeError("use commit() by name: session.begin() would commit without the hooks of on_commit()")
+
+    async def rollback(self) -> None:
+        _hooks(self.sync_session).clear()  # also of hooks that came before the transaction
+        await super().rollback()
 
     async def commit(self) -> None:
         """Commit, then run the hooks. A cancellation that arrives meanwhile is raised when both are finished."""
@@ -56,9 +64,11 @@ async def _finish(task: "asyncio.Future[None]") -> None:
             cancelled = error
         except Exception:  # the task's own failure: raised by result() below
             break
-    task.result()
     if cancelled is not None:
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("the commit of a cancelled task failed", exc_info=task.exception())
         raise cancelled
+    task.result()
 
 
 async def _run(hook: Hook) -> None:
@@ -89,6 +99,12 @@ def _within(transaction: SessionTransaction | None, outer: SessionTransaction) -
             return True
         transaction = transaction.parent
     return False
+
+
+@event.listens_for(UnitOfWork, "do_orm_execute")
+def _refuse_statements_that_write(state: ORMExecuteState) -> None:
+    if state.session.info.get("reading") and (state.is_insert or state.is_update or state.is_delete):
+        raise ReadOnlySession
 
 
 @event.listens_for(UnitOfWork, "before_flush")

@@ -72,6 +72,22 @@ class TestCreateUser:
         assert first.id == second.id
 
 
+class TestUpdateUser:
+    async def test_treats_an_address_as_create_does(self, database: Database) -> None:
+        async with database.writing() as session:
+            user = await create_user(session, email="a@example.com", name="A")
+        async with database.writing() as session:
+            updated = await update_user(session, user_id=user.id, email=" B@EXAMPLE.com")
+
+        assert updated.email == "b@example.com"
+
+    async def test_refuses_what_is_no_field_of_a_profile(self, database: Database) -> None:
+        async with database.writing() as session:
+            user = await create_user(session, email="a@example.com", name="A")
+            with pytest.raises(ValueError, match="id"):
+                await update_user(session, user_id=user.id, id="another")
+
+
 class TestDeleteUser:
     async def test_takes_assessments_and_scores_along_in_the_database(self, database: Database) -> None:
         async with database.writing() as session:

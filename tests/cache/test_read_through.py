@@ -1,13 +1,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 import pytest
 
 from qulab.cache import keys
 from qulab.cache.breaker import CircuitBreaker
-from qulab.cache.client import create_redis
+from qulab.cache.client import CACHE_CONNECTIONS, create_redis
 from qulab.cache.metrics import Outcome
 from qulab.cache.read_through import Cache
 from qulab.cache.spec import CacheSpec
@@ -167,6 +168,54 @@ class TestSingleFlight:
         assert isinstance(results[0], asyncio.CancelledError)
         assert results[1:] == [Thing(1)] * 9
         assert source.loads == 1
+
+    async def test_a_reader_cancelled_while_it_takes_the_lease_leaves_no_lease_without_a_load(
+        self, cache: Cache, source: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """I4: the lease is in Redis, and its taker does not know it yet."""
+        taken, answer = asyncio.Event(), asyncio.Event()
+        take = cache._take_lease
+
+        async def slow_answer(*args: Any, **options: Any) -> Any:
+            result = await take(*args, **options)
+            taken.set()
+            await answer.wait()
+            return result
+
+        with monkeypatch.context() as patch:
+            patch.setattr(cache, "_take_lease", slow_answer)
+            reader = asyncio.create_task(cache.get(SPEC, "1", source.load))
+            await taken.wait()
+            reader.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reader
+        answer.set()
+
+        async with asyncio.timeout(0.4):
+            assert await cache.get(SPEC, "1", source.load) == Thing(1)
+        assert source.loads == 1
+
+    async def test_a_reader_waits_only_briefly_for_a_lease_that_nobody_loads_under(
+        self, cache: Cache, source: Source
+    ) -> None:
+        await cache.redis.set(keys.lease(SPEC.key("1")), b"of a dead process", px=60_000)
+
+        async with asyncio.timeout(2):
+            lookup = await cache.lookup(SPEC, "1", source.load)
+
+        assert (lookup.value, lookup.outcome) == (Thing(1), Outcome.BYPASS)
+
+    async def test_two_hundred_readers_queue_for_the_connections_of_the_product_and_load_once(
+        self, redis_url: str, source: Source
+    ) -> None:
+        """Waiting for a connection is load, not an outage of Redis. The timeout is long: a busy machine is none either."""
+        url = f"{redis_url.removesuffix('/0')}/1"
+        cache = Cache(create_redis(url, timeout=5.0, max_connections=CACHE_CONNECTIONS))
+        lookups = await asyncio.gather(*(cache.lookup(SPEC, "1", source.load) for _ in range(200)))
+
+        assert {lookup.value for lookup in lookups} == {Thing(1)}
+        assert (source.loads, cache.metrics.errors) == (1, 0)
+        await cache.close()
 
     async def test_a_load_that_fails_tells_its_readers_and_the_next_read_loads_again(
         self, cache: Cache, source: Source

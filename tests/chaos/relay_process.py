@@ -13,11 +13,11 @@ import django
 
 django.setup()
 
-from outbox import marks, relay  # noqa: E402 - Django must be set up first
+from outbox import marks, relay, verdict  # noqa: E402 - Django must be set up first
 from qulab.cache.client import get_streams  # noqa: E402
 from qulab.db.engine import get_database  # noqa: E402
 
-COMPARISON = "if mark ~= expected then"
+COMPARISON = "if mark ~= ARGV[1] then"
 
 
 class DoomedRelay(relay.Relay):
@@ -25,12 +25,12 @@ class DoomedRelay(relay.Relay):
 
     die_at = 0
 
-    async def _settle(self, session, work, reply, tally):  # type: ignore[no-untyped-def]
-        if reply is not None and reply.kind is marks.Kind.PUBLISHED:
+    async def _settle(self, session, work, outcome, tally):  # type: ignore[no-untyped-def]
+        if outcome.ending is verdict.Ending.PUBLISHED:
             DoomedRelay.die_at -= 1
             if DoomedRelay.die_at == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
-        return await super()._settle(session, work, reply, tally)
+        return await super()._settle(session, work, outcome, tally)
 
 
 def main() -> None:

@@ -1,6 +1,13 @@
-import pytest
-from sqlalchemy import Connection, inspect
+from pathlib import Path
 
+import pytest
+from alembic.config import Config
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, func, inspect, select
+
+from accounts.models import User
+from assessments.models import Assessment
 from qulab.db import migrate
 from qulab.db.engine import open_database
 
@@ -38,3 +45,41 @@ class TestMigrations:
 
             await migrate.upgrade(database)
             assert await migrate.current(database) == migrate.head()
+
+    async def test_a_table_made_anew_on_sqlite_keeps_the_rows_that_depend_on_it(self, tmp_path: Path) -> None:
+        """SQLite only: there, altering a column means to drop the table and make it again."""
+
+        def alter(config: Config) -> None:
+            operations = Operations(MigrationContext.configure(config.attributes["connection"]))
+            with operations.batch_alter_table("users", recreate="always") as users:
+                users.alter_column("name", nullable=True)
+
+        async with open_database(f"sqlite+aiosqlite:///{tmp_path / 'q.db'}") as database:
+            await migrate.upgrade(database)
+            async with database.writing() as session:
+                owner = User(email="a@example.com", name="A")
+                session.add(owner)
+                await session.flush()
+                session.add(Assessment(user_id=owner.id, component="fluency"))
+                await session.commit()
+
+            await migrate._run(database, alter)
+
+            async with database.reading() as session:
+                assert await session.scalar(select(func.count()).select_from(Assessment)) == 1
+
+    async def test_a_migration_that_drops_the_sequence_of_events_on_sqlite_is_refused(self, tmp_path: Path) -> None:
+        """SQLite only: PostgreSQL's sequence belongs to its column."""
+
+        def alter(config: Config) -> None:
+            operations = Operations(MigrationContext.configure(config.attributes["connection"]))
+            with operations.batch_alter_table("domain_events", recreate="always") as events:
+                events.alter_column("headers", nullable=True)
+
+        async with open_database(f"sqlite+aiosqlite:///{tmp_path / 'q.db'}") as database:
+            await migrate.upgrade(database)
+
+            with pytest.raises(migrate.MigrationFailed, match="domain_events_seq"):
+                await migrate._run(database, alter)
+
+            await migrate.check(database)

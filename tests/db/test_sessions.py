@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from accounts.models import User
 from accounts.repositories import UserRepository
@@ -70,11 +70,11 @@ class TestSession:
 
     async def test_a_commit_that_a_disconnecting_client_cancels_is_finished(self, database: Database) -> None:
         ran: list[str] = []
-        started = asyncio.Event()
+        started, released = asyncio.Event(), asyncio.Event()
 
         async def hook() -> None:
             started.set()
-            await asyncio.sleep(0)
+            await released.wait()
             ran.append("hook")
 
         async def request() -> None:
@@ -86,12 +86,51 @@ class TestSession:
         task = asyncio.create_task(request())
         await started.wait()
         task.cancel()
+        await asyncio.wait([task], timeout=0.05)
+        assert not task.done()  # it waits for what it began
+        released.set()
         with pytest.raises(asyncio.CancelledError):
             await task
 
         assert await count(database) == 1
         assert ran == ["hook"]
         assert database.pool_state().checked_out == 0
+
+    async def test_a_cancellation_is_raised_also_when_the_commit_it_met_fails(
+        self, database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        started, released = asyncio.Event(), asyncio.Event()
+
+        async def fails(_session: Session) -> None:
+            started.set()
+            await released.wait()
+            raise ConnectionResetError("the server went away")
+
+        monkeypatch.setattr(Session, "_commit_and_run_hooks", fails)
+
+        async def request() -> None:
+            async with database.writing() as session:
+                await session.commit()
+
+        task = asyncio.create_task(request())
+        await started.wait()
+        task.cancel()
+        await asyncio.sleep(0)
+        released.set()
+
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert "the server went away" in caplog.text
+
+    async def test_a_statement_that_writes_is_refused_in_a_read_session(self, database: Database) -> None:
+        async with database.reading() as session:
+            with pytest.raises(ReadOnlySession):
+                await session.execute(update(User).values(name="Everybody"))
+
+    async def test_begin_is_refused_since_its_block_would_commit_without_the_hooks(self, database: Database) -> None:
+        async with database.writing() as session:
+            with pytest.raises(RuntimeError, match="commit"):
+                session.begin()
 
 
 class TestOnCommit:
@@ -151,6 +190,16 @@ class TestOnCommit:
 
         assert ran == []
 
+    async def test_is_dropped_with_a_rollback_before_anything_was_asked(
+        self, database: Database, ran: list[str]
+    ) -> None:
+        async with database.writing() as session:
+            self.note(session, ran, "never")
+            await session.rollback()
+            await session.commit()
+
+        assert ran == []
+
     async def test_a_hook_that_fails_harms_neither_the_commit_nor_other_hooks(
         self, database: Database, ran: list[str], caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -197,6 +246,10 @@ class TestRepository:
             assert await UserRepository(session).get_by_id("nobody") is None
             with pytest.raises(NotFound, match="nobody"):
                 await UserRepository(session).one("nobody")
+
+    async def test_an_id_with_a_null_byte_is_simply_not_there(self, database: Database) -> None:
+        async with database.reading() as session:
+            assert await UserRepository(session).get_by_id("a\x00b") is None
 
     async def test_lists_the_newest_first_up_to_the_limit(self, database: Database) -> None:
         async with database.writing() as session:

@@ -24,6 +24,10 @@ class TestSettings:
             ("DATABASE_URL", "mysql://localhost/qulab", "names the database 'mysql'"),
             ("DATABASE_URL", "sqlite://", "in-memory"),
             ("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "DATABASE_URL: the database does not answer"),
+            ("DATABASE_URL", "postgresql://host:port/name", "DATABASE_URL cannot be read as a URL"),
+            ("REDIS_URL", "redis://localhost:99999/0", "REDIS_URL cannot be used"),
+            ("DJANGO_ALLOWED_HOSTS", "qulab.example.com", "DJANGO_SECRET_KEY is not set"),
+            ("QULAB_CACHE_TTL", "nan", "QULAB_CACHE_TTL is nan"),
             ("REDIS_URL", "localhost:6379", "REDIS_URL cannot be used"),
             ("REDIS_URL", "redis://localhost/14", "REDIS_URL names database 14"),
             ("QULAB_DB_POOL_SIZE", "many", "QULAB_DB_POOL_SIZE is 'many'"),
@@ -37,3 +41,16 @@ class TestSettings:
         assert says in result.stderr
         assert "Traceback" not in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
+
+    @pytest.mark.parametrize(
+        ("given", "used"),
+        [
+            ("postgres://u:p@h/n", "postgresql+asyncpg://u:p@h/n"),
+            ("postgresql://u:p@h/n?sslmode=require", "postgresql+asyncpg://u:p@h/n?ssl=require"),
+            ("sqlite:///some/file.db", "sqlite+aiosqlite:///some/file.db"),
+        ],
+    )
+    def test_a_common_address_gets_the_async_driver(self, given: str, used: str) -> None:
+        from qulab.settings import _database_url
+
+        assert _database_url(given) == used

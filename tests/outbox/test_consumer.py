@@ -9,6 +9,7 @@ from outbox import consumer as consumers
 from outbox.consumer import Consumer
 from outbox.envelope import Envelope
 from outbox.relay import Relay
+from outbox.repositories import InboxRepository
 from outbox.selectors import inbox_entries
 from qulab.cache import keys
 from qulab.db.engine import Database
@@ -107,11 +108,28 @@ class TestConsumer:
         monkeypatch.setitem(consumers._handlers, "OrderChanged", [fails])
         await publish(database, streams_client, 1)
 
-        for _ in range(consumers.MOST_DELIVERIES + 1):
+        for _ in range(consumers.MOST_FAILURES):
             await consumer.step()
 
         assert await streams_client.xlen(keys.dead_letters("test")) == 1
         assert (await streams_client.xpending("events:Order", "test"))["pending"] == 0
+
+    async def test_an_outage_of_the_database_moves_no_event_to_the_dead_letters(
+        self, database: Database, streams_client: Redis, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await publish(database, streams_client, 1)
+
+        async def refuse(*_: object) -> bool:
+            raise ConnectionRefusedError("no PostgreSQL there")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(InboxRepository, "enter", refuse)
+            for _ in range(2 * consumers.MOST_FAILURES):
+                with pytest.raises(ConnectionRefusedError):
+                    await consumer.step()
+
+        assert await consumer.step() == 1
+        assert await streams_client.xlen(keys.dead_letters("test")) == 0
 
     async def test_joins_again_when_redis_came_back_empty(
         self, database: Database, streams_client: Redis, consumer: Consumer, handled: list[Envelope]

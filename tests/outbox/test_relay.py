@@ -1,16 +1,20 @@
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import select, update
 
 from outbox import activity
+from outbox.batch import encode_all
 from outbox.events import record_event
-from outbox.marks import Marks
+from outbox.marks import Kind, Marks
 from outbox.models import DomainEvent, OutboxPartition, Status
-from outbox.relay import PartitionCountChanged, Relay, prepare_partitions
-from outbox.repositories import DomainEventRepository
+from outbox.partitions import PartitionCountChanged, prepare_partitions
+from outbox.relay import Relay
+from outbox.repositories import DomainEventRepository, Mark, PartitionRepository, RelayRepository
 from outbox.selectors import events_by_status, outbox_state
 from outbox.services import pause, resume
 from qulab.cache import keys
@@ -187,7 +191,7 @@ class TestMark:
         tally = await relay.drain()
 
         assert tally.is_empty
-        assert "database older than Redis" in caplog.text
+        assert "the database is older than Redis" in caplog.text
         assert len(await published(streams_client)) == 6
 
     async def test_marks_of_another_database_are_not_taken_for_ones_own(
@@ -199,16 +203,100 @@ class TestMark:
 
         assert (await relay.drain()).published == 3
 
-    async def test_a_key_that_is_no_stream_is_refused_before_anything_is_added(
-        self, database: Database, relay: Relay, streams_client: Redis, caplog: pytest.LogCaptureFixture
+    async def test_a_key_that_is_no_stream_is_refused_and_other_streams_flow(
+        self, database: Database, streams_client: Redis
     ) -> None:
-        await streams_client.set("events:Order", "not a stream")
-        await write_events(database, 1)
+        now = utcnow()
+        relay = Relay(database, streams_client, clock=lambda: now)
+        await streams_client.set("events:Bad", "not a stream")
+        await write_events(database, 8, aggregates=8, aggregate_type="Bad")
+        await write_events(database, 8, aggregates=8)
 
+        await relay.drain()
+
+        assert len(await published(streams_client)) == 8
+        async with database.reading() as session:
+            waiting = await events_by_status(session, Status.PENDING)
+        assert {event.last_error for event in waiting} == {"the key events:Bad holds a string, and no stream"}
+        await streams_client.delete("events:Bad")
+        now += timedelta(hours=1)
+        assert (await relay.drain()).published == 8
+
+    async def test_without_memory_redis_takes_nothing_and_no_event_loses_an_attempt(
+        self, database: Database, relay: Relay, streams_client: Redis
+    ) -> None:
+        await write_events(database, 3)
+        await relay.drain()
+        await write_events(database, 3)
+        used = (await streams_client.info("memory"))["used_memory"]
+        await streams_client.config_set("maxmemory", used // 2)
+        try:
+            assert (await relay.drain()).is_empty
+        finally:
+            await streams_client.config_set("maxmemory", 0)
+
+        assert len(await published(streams_client)) == 3
+        async with database.reading() as session:
+            assert {event.attempts for event in await events_by_status(session, Status.PENDING)} == {0}
+        assert (await Relay(database, streams_client).drain()).published == 3
+
+    async def test_a_relay_that_slept_through_a_recovery_adds_nothing(
+        self, database: Database, relay: Relay, streams_client: Redis
+    ) -> None:
+        """The batch number comes round again after a recovery; the generation does not."""
+        for _ in range(3):
+            await write_events(database, 1, aggregates=1)
+            await relay.drain()
+        await write_events(database, 1, aggregates=1)
+        (position,) = [p for p in await relay._positions() if p.has_pending]
+        async with database.reading() as session:
+            rows = await RelayRepository(session).due(position.partition, now=utcnow(), limit=10)
+        stale, _ = encode_all(rows)
+        await streams_client.flushdb()
+        await relay.drain()  # recovers
+        for _ in range(3):  # until the batch number is the one that the sleeper read
+            await write_events(database, 1, aggregates=1)
+            await relay.drain()
+        before = len(await published(streams_client))
+
+        marks = Marks(streams_client, stream_maxlen=1000)
+        replies = [await marks.publish(position.epoch, position.partition, Mark(0, batch), stale) for batch in range(8)]
+
+        assert {reply.kind for reply in replies} == {Kind.OTHER}
+        assert len(await published(streams_client)) == before
+
+    async def test_a_recovery_that_died_half_way_is_finished(
+        self, database: Database, relay: Relay, streams_client: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await write_events(database, 9)
+        await relay.drain()
+        await streams_client.flushdb()
+
+        class Died(BaseException):
+            pass
+
+        async def die(*_args: object, **_kwargs: object) -> None:
+            raise Died
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Relay, "_settle", die)
+            with pytest.raises(Died):
+                await relay.drain()
+
+        assert (await relay.drain()).recovered == 9
+        assert by_aggregate(await published(streams_client)) == {str(n): [0, 1, 2] for n in range(3)}
+
+    async def test_a_second_loss_after_a_recovery_is_recovered_too(
+        self, database: Database, relay: Relay, streams_client: Redis
+    ) -> None:
+        for _ in range(2):
+            await write_events(database, 9)
+            await relay.drain()
+            await streams_client.flushdb()
+            await relay.drain()
+
+        assert len(await published(streams_client)) == 18
         assert (await relay.drain()).is_empty
-        assert "refused" in caplog.text
-        await streams_client.delete("events:Order")
-        assert (await relay.drain()).published == 1
 
 
 class TestFailure:
@@ -224,16 +312,16 @@ class TestFailure:
     @pytest.fixture
     def no_json(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Events of aggregate "bad" whose number is 0 cannot be encoded."""
-        from outbox import relay
+        from outbox import batch
 
-        encode = relay._encode
+        encode = batch._encode
 
         def refusing(row):  # type: ignore[no-untyped-def]
             if row.aggregate_id == "bad" and row.payload["number"] == 0:
                 raise ValueError("this payload has no JSON")
             return encode(row)
 
-        monkeypatch.setattr(relay, "_encode", refusing)
+        monkeypatch.setattr(batch, "_encode", refusing)
 
     async def write(self, database: Database, aggregate_id: str, count: int) -> None:
         async with database.writing() as session:
@@ -361,6 +449,61 @@ class TestPartitions:
 
         with pytest.raises(PartitionCountChanged, match=r"16.*8 partitions"):
             await prepare_partitions(database)
+
+    async def test_a_larger_count_is_taken_when_nothing_is_pending(
+        self, database: Database, streams_client: Redis, settings: Any
+    ) -> None:
+        await write_events(database, 8, aggregates=8)
+        await Relay(database, streams_client).drain()
+        settings.OUTBOX_PARTITIONS = 32
+        await Relay(database, streams_client).drain()
+        await write_events(database, 8, aggregates=8)
+
+        tally = await Relay(database, streams_client).drain()
+
+        assert tally.published == 8
+        assert (await Relay(database, streams_client).drain()).is_empty
+
+    async def test_a_smaller_count_is_taken_and_events_of_writers_that_are_behind_are_adopted(
+        self, database: Database, streams_client: Redis, settings: Any
+    ) -> None:
+        await Relay(database, streams_client).drain()
+        settings.OUTBOX_PARTITIONS = 2
+        await Relay(database, streams_client).drain()
+        settings.OUTBOX_PARTITIONS = 32
+        await write_events(database, 16, aggregates=16)
+        settings.OUTBOX_PARTITIONS = 2
+
+        assert (await Relay(database, streams_client).drain()).published == 16
+
+    @pytest.fixture(autouse=True)
+    async def eight_again(self, database: Database) -> AsyncIterator[None]:
+        yield
+        async with database.writing() as session:
+            await PartitionRepository(session).resize(8)
+            await session.commit()
+
+
+class TestOutage:
+    async def test_a_database_that_is_away_is_named_and_waited_out(
+        self,
+        database: Database,
+        streams_client: Redis,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        relay = Relay(database, streams_client)
+        await write_events(database, 3)
+
+        async def refuse(*_: object) -> None:
+            raise ConnectionRefusedError("no PostgreSQL there")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Relay, "_positions", refuse)
+            assert (await relay.run(seconds=0.01)).is_empty
+
+        assert "the database does not answer (no PostgreSQL there)" in caplog.text
+        assert (await relay.drain()).published == 3
 
 
 class TestRepository:

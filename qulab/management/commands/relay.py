@@ -5,7 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from outbox.relay import PartitionCountChanged, Relay, Tally, prepare_partitions
+from outbox.partitions import PartitionCountChanged, prepare_partitions
+from outbox.relay import Relay, Tally
 from outbox.selectors import outbox_state
 from qulab.cache.client import get_streams
 from qulab.db.command import AsyncCommand
@@ -39,13 +40,19 @@ class Command(AsyncCommand):
     async def _until_empty(self, relay: Relay) -> None:
         total = Tally()
         while True:
-            total.add(await relay.run(seconds=settings.RELAY_INTERVAL))
+            tally = await relay.run(seconds=settings.RELAY_INTERVAL)
+            total.add(tally)
             async with get_database().reading() as session:
                 state = await outbox_state(session)
             if state.pending == 0:
                 return self._tell(total)
             if state.paused:
                 raise CommandError(f"publishing is paused and {state.pending} events are pending: resume it first")
+            if tally.is_empty:
+                raise CommandError(
+                    f"{state.pending} events stay pending and none of them could be published. They wait behind one "
+                    f"of {state.dead} dead letters or for their next attempt, or the lines above say what is away."
+                )
 
     def _tell(self, tally: Tally) -> None:
         self.stdout.write(

@@ -40,18 +40,15 @@ def _create_sqlite_counter() -> None:
 
 
 def _create_partitions() -> None:
+    names = ("partition", "epoch", "generation", "batch")
     partitions = sa.table(
         "outbox_partitions",
-        sa.column("partition"),
-        sa.column("epoch"),
-        sa.column("batch"),
-        sa.column("paused", sa.Boolean),
+        *(sa.column(name) for name in names),
+        sa.column("forks", sa.JSON()),
+        sa.column("paused", sa.Boolean()),
     )
-    epoch = new_id()
-    op.bulk_insert(
-        partitions,
-        [{"partition": n, "epoch": epoch, "batch": 0, "paused": False} for n in range(settings.OUTBOX_PARTITIONS)],
-    )
+    fresh = {"epoch": new_id(), "generation": 0, "batch": 0, "forks": [], "paused": False}
+    op.bulk_insert(partitions, [{"partition": number, **fresh} for number in range(settings.OUTBOX_PARTITIONS)])
 
 
 def upgrade() -> None:
@@ -135,7 +132,9 @@ def upgrade() -> None:
         "outbox_partitions",
         sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("epoch", sa.String(length=36), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("batch", sa.BigInteger(), nullable=False),
+        sa.Column("forks", sa.JSON(), nullable=False),
         sa.Column("paused", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("partition", name=op.f("pk_outbox_partitions")),
     )
