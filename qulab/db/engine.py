@@ -1,6 +1,9 @@
 """One `Database` for each event loop; a read session never holds the write lock, a write session has it from BEGIN."""
 
+import asyncio
 import logging
+import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -9,14 +12,17 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.util import await_only
 
 from qulab.db.loop import PerLoop
 from qulab.db.session import Session
 
 logger = logging.getLogger(__name__)
 
+SQLITE_BUSY_MILLISECONDS = 50  # that SQLite itself waits for a lock
 WRITES = "qulab_writes"  # execution option of the connections that write sessions use
 
 
@@ -41,8 +47,9 @@ class Database:
         if self.dialect == "sqlite":
             event.listen(self.engine.sync_engine, "connect", _set_pragmas)
             event.listen(self.engine.sync_engine, "begin", _begin)
-        self._reading = _sessions(self.engine.execution_options(postgresql_readonly=True), reading=True)
-        self._writing = _sessions(self.engine.execution_options(**{WRITES: True}), reading=False)
+        reads = self.engine.execution_options(postgresql_readonly=True)
+        self._reading = _sessions(reads, reads, reading=True)
+        self._writing = _sessions(self.engine.execution_options(**{WRITES: True}), reads, reading=False)
 
     def reading(self) -> AbstractAsyncContextManager[Session]:
         """A session that only reads. It is the seam for a replica."""
@@ -113,7 +120,7 @@ async def open_database(
         await database.close()
 
 
-def _sessions(engine: AsyncEngine, *, reading: bool) -> async_sessionmaker[Session]:
+def _sessions(engine: AsyncEngine, reads: AsyncEngine, *, reading: bool) -> async_sessionmaker[Session]:
     return async_sessionmaker(
         engine,
         class_=Session,
@@ -121,7 +128,7 @@ def _sessions(engine: AsyncEngine, *, reading: bool) -> async_sessionmaker[Sessi
         autoflush=False,
         # A closed session that is used again must fail: a stream that outlives its request would leak a connection.
         close_resets_only=False,
-        info={"reading": reading},
+        info={"reading": reading, "reads": reads.sync_engine},
     )
 
 
@@ -138,12 +145,25 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MILLISECONDS}")
     cursor.close()
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get(WRITES):
+        connection.exec_driver_sql("BEGIN")
+        return
+    deadline = time.monotonic() + settings.DB_BUSY_TIMEOUT
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except OperationalError as error:
+            if "locked" not in str(error.orig) or time.monotonic() > deadline:
+                raise
+        # Wait here and not in SQLite: there the waiter holds its connection's mutex, and whoever finalizes one of its
+        # cursors meanwhile, such as the garbage collector in the event loop's thread, would wait along.
+        await_only(asyncio.sleep(random.uniform(0.001, 0.005)))  # noqa: S311 - so that waiters do not march in step
 
 
 def sqlite_file(url: URL) -> Path | None:

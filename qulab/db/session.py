@@ -36,6 +36,12 @@ class Session(AsyncSession):
         """Refused: its block would commit at its end, and what waits for `commit()` would never run."""
         raise RuntimeError("use commit() by name: session.begin() would commit without the hooks of on_commit()")
 
+    async def stop_writing(self) -> None:
+        """Roll back, and only read from here on: who shows why a change was refused must not hold the write lock."""
+        await self.rollback()
+        self.sync_session.info["reading"] = True
+        self.sync_session.bind = self.sync_session.info["reads"]
+
     async def rollback(self) -> None:
         _hooks(self.sync_session).clear()  # also of hooks that came before the transaction
         await super().rollback()

@@ -208,7 +208,7 @@ class TestSingleFlight:
     async def test_two_hundred_readers_queue_for_the_connections_of_the_product_and_load_once(
         self, redis_url: str, source: Source
     ) -> None:
-        """Waiting for a connection is load, not an outage of Redis. The timeout is long: a busy machine is none either."""
+        """Waiting for a connection is load, and no outage. The timeout is long: nor is a busy machine one."""
         url = f"{redis_url.removesuffix('/0')}/1"
         cache = Cache(create_redis(url, timeout=5.0, max_connections=CACHE_CONNECTIONS))
         lookups = await asyncio.gather(*(cache.lookup(SPEC, "1", source.load) for _ in range(200)))

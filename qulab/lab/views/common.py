@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from qulab.db.middleware import DatabaseRequest
 from qulab.lab import runs
 
+OK = 200
 UNPROCESSABLE = 422
 CONFLICT = 409
 

@@ -14,7 +14,7 @@ from qulab.db.middleware import DatabaseRequest
 from qulab.lab import charts, runs, schema
 from qulab.lab.demonstrations.models import CREATE_USER, store_user
 from qulab.lab.sections import section
-from qulab.lab.views.common import UNPROCESSABLE, action, asked_run, to_run
+from qulab.lab.views.common import OK, UNPROCESSABLE, action, asked_run, to_run
 
 SHOWN = 12  # users on the page
 
@@ -32,13 +32,14 @@ async def create_user(request: DatabaseRequest) -> HttpResponse:
     try:
         result = await store_user(request.db, database, **form.cleaned_data)
     except Conflict as conflict:
-        await request.db.rollback()
         form.add_error(conflict.field if conflict.field in form.fields else None, _("A user with this email exists."))
         return await _show(request, form, UNPROCESSABLE)
     return to_run("models", await runs.save(request.db, CREATE_USER, result, database=database))
 
 
 async def _show(request: DatabaseRequest, form: UserForm, status: int = 200) -> HttpResponse:
+    if status != OK:
+        await request.db.stop_writing()
     run = await asked_run(request, 1)
     users = await UserRepository(request.db).recent(SHOWN)
     context = {

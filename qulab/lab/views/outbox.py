@@ -17,7 +17,7 @@ from qulab.lab import pages, runs
 from qulab.lab.demo_users import event_demo_user
 from qulab.lab.demonstrations import outbox as demonstrations
 from qulab.lab.sections import section
-from qulab.lab.views.common import UNPROCESSABLE, action, asked_run, to_run
+from qulab.lab.views.common import OK, UNPROCESSABLE, action, asked_run, to_run
 
 
 @require_safe
@@ -33,7 +33,6 @@ async def store_score(request: DatabaseRequest) -> HttpResponse:
     try:
         result = await demonstrations.store_score(request.db, database, **form.cleaned_data)
     except NotFound:
-        await request.db.rollback()
         form.add_error("user_id", _("No user has this id. Copy one from section 1."))
         return await _show(request, form, UNPROCESSABLE)
     return to_run("outbox", await _save(request, result, form.cleaned_data))
@@ -68,6 +67,8 @@ async def _save(request: DatabaseRequest, result: demonstrations.StoredScore, pa
 
 
 async def _show(request: DatabaseRequest, form: ScoreForm | None = None, status: int = 200) -> HttpResponse:
+    if status != OK:
+        await request.db.stop_writing()
     user = await event_demo_user(get_database())
     activity = await pages.activity_view()  # Redis first: no connection is held while it is asked
     run = await asked_run(request, 5)

@@ -17,7 +17,7 @@ from qulab.lab.experiments import Busy
 from qulab.lab.experiments import pool as experiment
 from qulab.lab.forms import PoolForm
 from qulab.lab.sections import section
-from qulab.lab.views.common import CONFLICT, UNPROCESSABLE, action, asked_run, to_run
+from qulab.lab.views.common import CONFLICT, OK, UNPROCESSABLE, action, asked_run, to_run
 
 NAMED = 8  # users that the confirm page names
 
@@ -74,6 +74,8 @@ async def forget_await(request: DatabaseRequest) -> HttpResponse:
 
 
 async def _show(request: DatabaseRequest, form: PoolForm | None = None, status: int = 200) -> HttpResponse:
+    if status != OK:
+        await request.db.stop_writing()
     run, database = await asked_run(request, 2), get_database()
     context = {
         "section": section(2),

@@ -19,7 +19,7 @@ from qulab.lab.experiments import Busy
 from qulab.lab.experiments import queries as experiment
 from qulab.lab.forms import ChooseUserForm, QueriesForm
 from qulab.lab.sections import section
-from qulab.lab.views.common import CONFLICT, UNPROCESSABLE, action, asked_run, to_run
+from qulab.lab.views.common import CONFLICT, OK, UNPROCESSABLE, action, asked_run, to_run
 
 CHOICES = 50  # newest users in the select
 
@@ -87,6 +87,8 @@ async def _show(
     queries_form: QueriesForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    if status != OK:
+        await request.db.stop_writing()
     run = await asked_run(request, 3)
     chosen = {"user": run.parameters.get("user_id")} if run else None
     context = {
