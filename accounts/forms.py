@@ -1,5 +1,7 @@
 """What a person typed is checked here, field by field, before anything is stored."""
 
+from unicodedata import category
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +24,14 @@ class UserForm(forms.Form):
         error_messages={"required": _("Enter a name.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if "\ufffd" in name or any(category(sign) in {"Cc", "Cs"} for sign in name):
+            raise forms.ValidationError(_("The name has line breaks or bytes that are no text: leave them out."))
+        if all(category(sign) in {"Cf", "Zs", "Zl", "Zp"} for sign in name):
+            raise forms.ValidationError(_("Enter a name that can be seen."))
+        return name
 
     def clean_email(self) -> str:
         return normalize_email(self.cleaned_data["email"])

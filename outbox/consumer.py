@@ -90,6 +90,8 @@ class Consumer:
         while True:
             try:
                 await self.step()
+                if not answered:
+                    logger.info("consumer %s goes on", self._group)
                 answered = True
             except Exception as error:
                 if not (isinstance(error, RedisError) or is_outage(error)):

@@ -16,7 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from qulab.cache import heartbeat
 from qulab.cache.client import get_streams
+from qulab.db import migrate
 from qulab.db.engine import get_database
+from qulab.db.errors import table_is_missing
 
 SECONDS = 0.9  # for all checks, which run at the same time
 
@@ -86,8 +88,16 @@ async def _bounded(question: Awaitable[Any]) -> Any:
 
 async def _database() -> Check:
     database = get_database()
-    async with database.reading() as session:
-        await session.execute(text("SELECT 1"))
+    try:
+        async with database.reading() as session:
+            found = await session.scalar(text("SELECT version_num FROM alembic_version"))
+    except SQLAlchemyError as error:
+        if not table_is_missing(error):
+            raise
+        found = None
+    if found != migrate.head():
+        detail = "answers, but its tables are not the newest: run `manage.py db upgrade`, or `manage.py prepare`"
+        return Check(healthy=False, detail=f"{database.dialect} {detail}")
     return Check(healthy=True, detail=f"{database.dialect} answers")
 
 

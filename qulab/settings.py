@@ -102,7 +102,6 @@ if SECRET_KEY == DEVELOPMENT_KEY and not DEBUG and not LOOPBACK.issuperset(ALLOW
         "set it to a long random text that nobody else knows."
     )
 QULAB_DATA_DIR = Path(os.environ.get("QULAB_DATA_DIR", BASE_DIR / "data")).absolute()
-QULAB_LAB = os.environ.get("QULAB_LAB", "open")
 
 # --- Database: SQLAlchemy's; Django's ORM is not configured -----------------------------------------------------------
 
@@ -220,6 +219,9 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+CSRF_TRUSTED_ORIGINS = [
+    origin.strip() for origin in os.environ.get("DJANGO_CSRF_TRUSTED_ORIGINS", "").split(",") if origin.strip()
+]
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from qulab.cache import keys
 
 PROCESSES = ("worker-relay", "worker-lab", "beat", "consumer")
-LIFETIME = 30  # seconds
+LIFETIME = 10  # seconds; a worker says so every two
 
 
 def written(name: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError as AlembicError
+from django.conf import settings
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,9 +24,9 @@ class MigrationFailed(Exception):
 
 
 async def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the schema to `revision`. Creates the folder of an SQLite file."""
+    """Bring the schema to `revision`. Of folders it makes the data folder only: another may be a mistyped path."""
     file = sqlite_file(database.url)
-    if file is not None:
+    if file is not None and file.parent == settings.QULAB_DATA_DIR:
         file.parent.mkdir(parents=True, exist_ok=True)
     await _run(database, command.upgrade, revision)
 
@@ -51,6 +53,7 @@ async def revision(database: Database, message: str) -> None:
     await _run(database, command.revision, message, autogenerate=True)
 
 
+@cache
 def head() -> str | None:
     """The newest revision there is."""
     return ScriptDirectory(str(SCRIPTS)).get_current_head()

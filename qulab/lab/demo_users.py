@@ -2,15 +2,17 @@
 
 import contextlib
 
+from accounts.models import User
 from accounts.repositories import UserRepository
 from accounts.services import ensure_user
 from accounts.snapshots import UserSnapshot
 from assessments.repositories import AIRScoreRepository
 from assessments.services import SAMPLE_OCCUPATION, calculate_and_store_airscore
 from qulab.db.engine import Database
-from qulab.db.errors import Conflict
+from qulab.db.errors import Conflict, NotFound
 
 CACHE_USER = ("cache.demo@example.com", "Cache Demo User")
+ATTEMPTS = 5
 EVENT_USER = ("event.demo@example.com", "Event Demo User")
 
 
@@ -25,14 +27,13 @@ async def event_demo_user(database: Database) -> UserSnapshot:
 
 
 async def _prepared(database: Database, email: str, name: str, *, with_score: bool) -> UserSnapshot:
-    found = await _find(database, email, with_score=with_score)
-    if found is not None:
-        return found
-    with contextlib.suppress(Conflict):  # another request was first
-        await _create(database, email, name, with_score=with_score)
-    found = await _find(database, email, with_score=False)
-    assert found is not None
-    return found
+    for _ in range(ATTEMPTS):
+        found = await _find(database, email, with_score=with_score)
+        if found is not None:
+            return found
+        with contextlib.suppress(Conflict, NotFound):  # another request was first, or has reset the lab meanwhile
+            await _create(database, email, name, with_score=with_score)
+    raise NotFound(User, email)
 
 
 async def _find(database: Database, email: str, *, with_score: bool) -> UserSnapshot | None:

@@ -1,7 +1,7 @@
 """The bounds of an experiment are enforced here, before anything runs; a message stands at the field it is about."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -55,7 +55,8 @@ class QueriesForm(forms.Form):
 class ChooseUserForm(forms.Form):
     """One of the newest users, or any other by id: what was typed wins over what was chosen."""
 
-    user = forms.ChoiceField(label=_("User"), required=False)
+    # Not a ChoiceField: a user who has left the list meanwhile is still a user.
+    user = forms.CharField(label=_("User"), required=False, max_length=ID_LENGTH, widget=forms.Select)
     user_id = forms.CharField(
         label=_("or another user's id"),
         required=False,
@@ -64,11 +65,12 @@ class ChooseUserForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
-    def __init__(self, *args: object, users: Sequence[UserSnapshot], **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        field = self.fields["user"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [(user.id, f"{user.name} · {user.email}") for user in users]
+    def offer(self, users: Sequence[UserSnapshot]) -> Self:
+        """List the users to choose from. What is sent need not be among them."""
+        select = self.fields["user"].widget
+        assert isinstance(select, forms.Select)
+        select.choices = [(user.id, f"{user.name} · {user.email}") for user in users]
+        return self
 
     def clean(self) -> dict[str, object]:
         if not self.errors and not self.chosen():
@@ -76,7 +78,7 @@ class ChooseUserForm(forms.Form):
         return self.cleaned_data
 
     def chosen(self) -> str:
-        return str(self.cleaned_data.get("user_id") or self.cleaned_data.get("user") or "").strip()
+        return str(self.cleaned_data.get("user_id") or self.cleaned_data.get("user") or "").strip().lower()
 
     def field_of_choice(self) -> str:
         """The field that the chosen id came from."""

@@ -206,6 +206,8 @@ def check_port(host: str, port: int) -> None:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         socket.create_server((host, port), family=family).close()
+    except OverflowError:
+        raise LabFailed(f"{port} is no port: choose one from 1 to 65535 with --port.") from None
     except OSError as error:
         reason = reason_of(error)
         raise LabFailed(f"Cannot listen on {host}, port {port}: {reason}. Choose another one with --port.") from None

@@ -208,6 +208,9 @@ class TestUserForm:
             ("a@example.com", "   ", "name"),
             ("a@example.com", "n" * 256, "name"),
             ("a@example.com", "null\x00byte", "name"),
+            ("a@example.com", "Andr\ufffd", "name"),
+            ("a@example.com", "two\nlines", "name"),
+            ("a@example.com", "\u200b", "name"),
         ],
     )
     def test_names_the_field_that_is_wrong(self, email: str, name: str, field: str) -> None:

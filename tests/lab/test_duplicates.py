@@ -23,3 +23,12 @@ class TestDuplicates:
             async with database.reading() as session:
                 assert await UserRepository(session).count() == burst + 1
         assert database.pool_state().checked_out == 0
+
+    async def test_pages_answer_while_others_reset_the_lab(self, database: Database) -> None:
+        client = AsyncClient(raise_request_exception=False)
+        answers = await asyncio.gather(
+            *(client.post("/lab/2/reset") for _ in range(6)),
+            *(client.get(page) for page in ("/lab/4", "/lab/5") for _ in range(5)),
+        )
+
+        assert {answer.status_code for answer in answers} <= {200, 302}

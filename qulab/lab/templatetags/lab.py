@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
 
 from qulab.lab import diagrams, figures, formulas, sources
@@ -76,3 +77,8 @@ def as_ms(seconds: float | None) -> str:
 @register.filter
 def ratio(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+@register.simple_tag
+def redis_is_emulated() -> bool:
+    return bool(settings.REDIS_IS_EMULATED)

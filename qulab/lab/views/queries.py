@@ -64,7 +64,7 @@ async def compare(request: DatabaseRequest) -> HttpResponse:
 async def _with_user(
     request: DatabaseRequest, kind: runs.Kind[runs.Result], action: Callable[[str], Awaitable[runs.Result]]
 ) -> HttpResponse:
-    form = ChooseUserForm(request.POST, users=await _users(request))
+    form = ChooseUserForm(request.POST)
     if not form.is_valid():
         return await _show(request, user_form=form, status=UNPROCESSABLE)
     try:
@@ -93,7 +93,7 @@ async def _show(
     chosen = {"user": run.parameters.get("user_id")} if run else None
     context = {
         "section": section(3),
-        "user_form": user_form or ChooseUserForm(initial=chosen, users=await _users(request)),
+        "user_form": (user_form or ChooseUserForm(initial=chosen)).offer(await _users(request)),
         "queries_form": queries_form or QueriesForm(initial=run.parameters if run else None),
         "run": run,
         **pages.queries_result(run),

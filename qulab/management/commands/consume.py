@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandParser
 from django.utils.module_loading import autodiscover_modules
 
 from outbox.consumer import Consumer
-from qulab.cache.client import get_streams
+from qulab.cache.client import create_redis
 from qulab.db.command import AsyncCommand, check_database
 from qulab.db.engine import get_database
+
+REDIS_TIMEOUT = 5.0  # seconds: nobody waits for a consumer, so a slow disk under Redis is no outage
 
 
 class Command(AsyncCommand):
@@ -22,6 +25,10 @@ class Command(AsyncCommand):
         group: str = options["group"]
         autodiscover_modules("consumers")
         await check_database()
-        await get_streams().ping()
-        self.stdout.write(f"Consumer of group {group} is ready. Ctrl-C ends it.")
-        await Consumer(get_database(), get_streams(), group).run()
+        redis = create_redis(settings.REDIS_STREAMS_URL, timeout=REDIS_TIMEOUT, text=True)
+        try:
+            await redis.ping()
+            self.stdout.write(f"Consumer of group {group} is ready. Ctrl-C ends it.")
+            await Consumer(get_database(), redis, group).run()
+        finally:
+            await redis.aclose()

@@ -6,7 +6,7 @@ from accounts.repositories import UserRepository
 from accounts.services import create_sample_users
 from qulab.db.command import AsyncCommand
 from qulab.db.engine import get_database
-from qulab.db.migrate import upgrade
+from qulab.db.migrate import head, upgrade
 
 
 class Command(AsyncCommand):
@@ -15,6 +15,8 @@ class Command(AsyncCommand):
     async def execute_async(self, **options: Any) -> None:
         database = get_database()
         await upgrade(database)
+        self.stdout.write(f"The tables are those of revision {head()}.")
         async with database.writing() as session:
             if not await UserRepository(session).exists():
-                await create_sample_users(session)
+                users = await create_sample_users(session)
+                self.stdout.write(f"Created {' and '.join(user.name for user in users)}.")
