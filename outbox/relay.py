@@ -2,7 +2,8 @@
 database has and the mark that Redis holds agree, and Redis checks that in the call that adds the entries.
 
 One pass moves one batch of one partition. On PostgreSQL the partition's row is locked meanwhile; on SQLite, which has
-one writer, the write lock is never held across Redis, and the compare-and-set on the batch number alone decides.
+one writer, the write lock is never held across Redis, and the compare-and-set on the mark alone decides. A recovery
+sets the batch number back and begins a new generation: a relay that slept through it has a mark that never comes again.
 """
 
 import asyncio
