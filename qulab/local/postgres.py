@@ -22,6 +22,7 @@ from sqlalchemy import URL
 from qulab.local.spawn import ServiceError, end, last_line, spawn
 
 START_SECONDS = 30.0  # after a crash the log is replayed first
+PREDECESSOR_SECONDS = 10.0  # for the server of a lab that was killed: its process may still be in the table
 RUN_SECONDS = 60.0  # for initdb on a slow disk
 SOCKET_PATH_BYTES = 103  # what sockaddr_un holds on macOS; Linux has 107
 NAME = "qulab"  # of the database and of its owner
@@ -83,15 +84,23 @@ def start_postgres(
         os.chown(folder, *user)
         _let_through(folder, binaries)
     _make_cluster(binaries, folder, user)
-    sockets = _socket_folder(folder, user)
-    server = PostgresServer(_launch(binaries, folder, sockets, user, options or {}, keep), folder, sockets)
-    try:
-        _wait_until_ready(server)
-        _make_database(binaries, server)
-    except BaseException:
-        server.stop(seconds=0)
-        raise
-    return server
+    deadline = time.monotonic() + PREDECESSOR_SECONDS
+    while True:
+        sockets = _socket_folder(folder, user)
+        server = PostgresServer(_launch(binaries, folder, sockets, user, options or {}, keep), folder, sockets)
+        try:
+            _wait_until_ready(server)
+            _make_database(binaries, server)
+        except PostgresNotReady as error:
+            server.stop(seconds=0)
+            if "another postmaster" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        except BaseException:
+            server.stop(seconds=0)
+            raise
+        else:
+            return server
 
 
 def _binaries() -> Path:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -110,9 +111,11 @@ class RunningLab:
 
     def processes(self) -> dict[int, str]:
         """Everything the lab has started, children of children included: pid and command line."""
-        return {
-            child.pid: " ".join(child.cmdline()) for child in psutil.Process(self.process.pid).children(recursive=True)
-        }
+        found = {}
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it ended between the two looks
+                found[child.pid] = " ".join(child.cmdline())
+        return found
 
     def pid_of(self, words: str) -> int:
         """The oldest process whose command line has the words."""
