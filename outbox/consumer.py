@@ -21,6 +21,7 @@ from outbox.repositories import InboxRepository
 from qulab.cache import heartbeat, keys
 from qulab.db.engine import Database
 from qulab.db.errors import is_outage
+from qulab.db.loop import raise_if_cancelled
 from qulab.db.session import Session
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class Consumer:
         """Consume until cancelled. An outage of Redis or the database is waited out."""
         answered = True
         while True:
+            raise_if_cancelled()
             try:
                 await self.step()
                 if not answered:

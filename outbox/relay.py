@@ -31,6 +31,7 @@ from qulab.cache.breaker import CircuitBreaker
 from qulab.db.base import utcnow
 from qulab.db.engine import Database
 from qulab.db.errors import is_outage
+from qulab.db.loop import raise_if_cancelled
 from qulab.db.session import Session
 
 logger = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ class Relay:
         ends_at = time.monotonic() + (float("inf") if seconds is None else seconds)
         total = Tally()
         while True:
+            raise_if_cancelled()
             total.add(await self._drain_if_database_answers(ends_at))
             left = ends_at - time.monotonic()
             if left <= 0:

@@ -39,6 +39,16 @@ class PerLoop(Generic[Resource]):
             await self._closer(resource)
 
 
+def raise_if_cancelled() -> None:
+    """Raise CancelledError in a task that was cancelled and goes on, as a library below lost the cancellation.
+
+    For loops without an end. In Python 3.11 `asyncio.wait_for`, which redis-py uses, can lose one.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 _all: list[PerLoop[Any]] = []
 
 

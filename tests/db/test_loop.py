@@ -1,8 +1,9 @@
 import asyncio
+from contextlib import suppress
 
 from qulab.db import worker
 from qulab.db.engine import databases, get_database
-from qulab.db.loop import PerLoop, close_all
+from qulab.db.loop import PerLoop, close_all, raise_if_cancelled
 
 
 class Resource:
@@ -27,6 +28,29 @@ class TestPerLoop:
 
         assert one is not two
         assert (one.closed_in, two.closed_in) == (loop_of_one, loop_of_two)
+
+
+class TestRaiseIfCancelled:
+    async def test_ends_a_loop_whose_library_lost_the_cancellation(self) -> None:
+        started = asyncio.Event()
+
+        async def loses_cancellations() -> None:
+            started.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+        async def loop() -> None:
+            while True:
+                raise_if_cancelled()
+                await loses_cancellations()
+
+        task = asyncio.create_task(loop())
+        await started.wait()
+        task.cancel()
+
+        async with asyncio.timeout(5):
+            await asyncio.wait([task])
+        assert task.cancelled()
 
 
 class TestWorker:
