@@ -13,10 +13,11 @@ from outbox.events import record_event
 from outbox.marks import Kind, Marks
 from outbox.models import DomainEvent, OutboxPartition, Status
 from outbox.partitions import PartitionCountChanged, prepare_partitions
-from outbox.relay import Relay
+from outbox.relay import Relay, Tally
 from outbox.repositories import DomainEventRepository, Mark, PartitionRepository, RelayRepository
 from outbox.selectors import events_by_status, outbox_state
 from outbox.services import pause, resume
+from outbox.verdict import Ending
 from qulab.cache import keys
 from qulab.cache.client import create_redis
 from qulab.db.base import utcnow
@@ -101,8 +102,6 @@ class TestDrain:
                 )
             calls.clear()
             event.listen(database.engine.sync_engine, "before_cursor_execute", count)
-            from outbox.relay import Tally
-
             await relay._pass(partition, Tally(), even_if_empty=False)
             event.remove(database.engine.sync_engine, "before_cursor_execute", count)
 
@@ -400,6 +399,18 @@ class TestPause:
         async with database.writing() as session:
             await resume(session)
         assert (await relay.drain()).published == 3
+
+    async def test_holds_for_a_pass_that_was_planned_before_it(
+        self, database: Database, relay: Relay, streams_client: Redis
+    ) -> None:
+        """The flag is read with the row that the pass takes, not only when the drain looks for work."""
+        await write_events(database, 1)
+        (planned,) = [position.partition for position in await relay._positions() if position.has_pending]
+        async with database.writing() as session:
+            await pause(session)
+
+        assert await relay._pass(planned, Tally(), even_if_empty=False) is Ending.NOTHING
+        assert await published(streams_client) == []
 
     async def test_a_rolled_back_pause_changes_nothing(self, database: Database, relay: Relay) -> None:
         from outbox.repositories import PartitionRepository
