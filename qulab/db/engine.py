@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 import msgspec
 from django.conf import settings
 from sqlalchemy import URL, Connection, event, make_url
@@ -135,10 +136,31 @@ def _sessions(engine: AsyncEngine, reads: AsyncEngine, *, reading: bool) -> asyn
 def _dialect_options(dialect: str) -> dict[str, Any]:
     if dialect == "sqlite":
         # isolation_level None: the driver begins nothing of its own, so that `_begin` decides.
-        return {"connect_args": {"isolation_level": None, "timeout": settings.DB_BUSY_TIMEOUT}}
+        return {
+            "connect_args": {
+                "isolation_level": None,
+                "timeout": settings.DB_BUSY_TIMEOUT,
+                "async_creator_fn": _connect_sqlite,
+            }
+        }
     milliseconds = str(int(settings.DB_STATEMENT_TIMEOUT * 1000))
     server_settings = {"application_name": "qulab", "statement_timeout": milliseconds, "timezone": "UTC"}
     return {"connect_args": {"server_settings": server_settings, "timeout": 10}}
+
+
+async def _connect_sqlite(database: str, **options: Any) -> aiosqlite.Connection:
+    """What SQLAlchemy does, but where the file cannot be opened the connection's thread has ended when that is told.
+
+    It reports its end to the loop, and would find it closed: a traceback after the message, or in its place.
+    """
+    connection = aiosqlite.connect(database, **options)
+    thread = connection._thread
+    thread.daemon = True
+    try:
+        return await connection
+    except aiosqlite.Error:
+        await asyncio.to_thread(thread.join)
+        raise
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:
