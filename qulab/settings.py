@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 REDIS_DATABASES = 16  # the default of Redis and Valkey
+REDIS_USED = 5
 
 
 def _number(name: str, default: float, *, least: float = 0) -> float:
@@ -77,10 +78,10 @@ def _redis_url(text: str, offset: int) -> str:
     path = parts.path.strip("/") or "0"
     if parts.scheme not in {"redis", "rediss"} or not parts.hostname or not path.isdecimal():
         raise unusable
-    if int(path) + 3 >= REDIS_DATABASES:
+    if int(path) + REDIS_USED > REDIS_DATABASES:
         raise ImproperlyConfigured(
-            f"REDIS_URL names database {path}; QuLab uses four from there on, and Redis has {REDIS_DATABASES}. "
-            f"Name at most {REDIS_DATABASES - 4}."
+            f"REDIS_URL names database {path}; QuLab uses {REDIS_USED} from there on, and Redis has {REDIS_DATABASES}. "
+            f"Name at most {REDIS_DATABASES - REDIS_USED}."
         )
     return urlunsplit(parts._replace(path=f"/{int(path) + offset}"))
 
@@ -115,13 +116,14 @@ DB_STATEMENT_TIMEOUT = _number("QULAB_DB_STATEMENT_TIMEOUT", 30.0)  # seconds; P
 DB_BUSY_TIMEOUT = _number("QULAB_DB_BUSY_TIMEOUT", 10.0)  # seconds; SQLite
 DATABASES: dict[str, object] = {}
 
-# --- Redis: four logical databases, so that emptying one never empties another ---------------------------------------
+# --- Redis: five logical databases, so that emptying one never empties another ---------------------------------------
 
 REDIS_URL = os.environ.get("REDIS_URL") or "redis://localhost:6379/0"
 REDIS_URL_GIVEN = bool(os.environ.get("REDIS_URL"))
 REDIS_STREAMS_URL = _redis_url(REDIS_URL, 0)
 REDIS_CACHE_URL = _redis_url(REDIS_URL, 1)
 REDIS_DJANGO_CACHE_URL = _redis_url(REDIS_URL, 3)
+REDIS_SCRATCH_URL = _redis_url(REDIS_URL, 4)  # of experiments: nothing of the application is here
 REDIS_IS_EMULATED = _flag("QULAB_REDIS_EMULATED", False)  # set by `manage.py lab` when no real server was found
 CACHE_TTL = _number("QULAB_CACHE_TTL", 3600.0, least=1)  # seconds
 CACHES = {
@@ -167,6 +169,7 @@ CELERY_BEAT_SCHEDULE = {
 INSTALLED_APPS = [
     "qulab",
     "qulab.lab",
+    "qulab.admin",
     "accounts",
     "assessments",
     "outbox",

@@ -92,7 +92,7 @@ def redis_url(redis_server: RedisServer, settings: object) -> str:
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
     base = redis_server.url.removesuffix("/0")
-    for name, number in [("STREAMS", 0), ("CACHE", 1), ("DJANGO_CACHE", 3)]:
+    for name, number in [("STREAMS", 0), ("CACHE", 1), ("DJANGO_CACHE", 3), ("SCRATCH", 4)]:
         setattr(settings, f"REDIS_{name}_URL", f"{base}/{number}")
     return redis_server.url
 
