@@ -236,10 +236,9 @@ class Relay:
         if outcome.ending is Ending.RECOVERED:
             # The map is what Redis holds of its last batch; without it, that batch is what the database says it was.
             first_lost = batch if outcome.entries or batch == 0 else batch + 1
-            reopened = await repository.reopen(number, since=first_lost)
-            kept = await repository.settle(outcome.entries, batch=batch, now=self._clock())
-            tally.recovered += max(reopened - kept, 0)
-            logger.warning("Redis lost %d events of partition %d: they are published again", reopened - kept, number)
+            reopened = await repository.reopen(number, since=first_lost, kept=outcome.entries)
+            tally.recovered += reopened
+            logger.warning("Redis lost %d events of partition %d: they are published again", reopened, number)
         elif outcome.ending in PROGRESS:
             count = await repository.settle(outcome.entries, batch=batch, now=self._clock())
             tally.published += count if outcome.ending is Ending.PUBLISHED else 0

@@ -45,6 +45,26 @@ class DomainEventRepository(BaseRepository[DomainEvent]):
         result = await self.session.execute(statement)
         return int(result.rowcount)  # type: ignore[attr-defined]
 
+    async def redrive(self, *where: ColumnElement[bool]) -> int:
+        """Dead letters to pending, as if never tried; the last error stays to be read."""
+        fresh = {"status": Status.PENDING, "attempts": 0, "next_attempt_at": None}
+        return await self._change(DomainEvent.status == DEAD, *where, values=fresh)
+
+    async def replay(self, *where: ColumnElement[bool]) -> int:
+        """Published events to pending. Without a batch they are no part of what a recovery compares."""
+        fresh = {"status": Status.PENDING, "attempts": 0, "published_at": None, "stream_id": None, "batch": None}
+        return await self._change(DomainEvent.status == Status.PUBLISHED, *where, values=fresh)
+
+    async def discard(self, *where: ColumnElement[bool], reason: str) -> int:
+        """Dead letters to discarded, the reason in front of the error that it answers."""
+        said = literal(f"Discarded: {reason}. Before that: ") + DomainEvent.last_error
+        values = {"status": Status.DISCARDED, "last_error": said}
+        return await self._change(DomainEvent.status == DEAD, *where, values=values)
+
+    async def _change(self, *where: ColumnElement[bool], values: dict[str, Any]) -> int:
+        statement = update(DomainEvent).where(*where).values(values).execution_options(synchronize_session=False)
+        return int((await self.session.execute(statement)).rowcount)  # type: ignore[attr-defined]
+
 
 class Mark(msgspec.Struct, frozen=True, order=True):
     """How far a partition is: the same pair in the database and in Redis means the same history."""
@@ -221,14 +241,19 @@ class RelayRepository:
         )
         return int(result.rowcount)  # type: ignore[attr-defined]
 
-    async def reopen(self, partition: int, *, since: int) -> int:
-        """Make pending again what was published in batches from `since` on; returns how many."""
+    async def reopen(self, partition: int, *, since: int, kept: dict[str, str]) -> int:
+        """Make pending again what was published in batches from `since` on, but not what Redis kept of that one.
+
+        Returns how many. `kept` maps event id to entry id; an event in it that was replayed has another batch by now.
+        """
+        each = self._each(literal(kept, JSON)).table_valued("key", "value", name="entry")
         result = await self.session.execute(
             update(DomainEvent)
             .where(
                 DomainEvent.partition == partition,
                 DomainEvent.batch >= since,
                 DomainEvent.status == Status.PUBLISHED,
+                or_(DomainEvent.batch > since, DomainEvent.id.not_in(select(each.c.key))),
             )
             .values(status=Status.PENDING, published_at=None, stream_id=None, batch=None)
             .execution_options(synchronize_session=False)

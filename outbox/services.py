@@ -1,6 +1,11 @@
-"""Whether to publish is stored with the partitions: every relay reads it with the row it takes."""
+"""What operators decide: whether to publish, and what becomes of events that were given up or are wanted again.
 
-from outbox.repositories import PartitionRepository
+Whether to publish is stored with the partitions: every relay reads it with the row it takes.
+"""
+
+from sqlalchemy import ColumnElement
+
+from outbox.repositories import DomainEventRepository, PartitionRepository
 from outbox.wake import wake_relay
 from qulab.db.session import Session
 
@@ -14,5 +19,36 @@ async def pause(session: Session) -> None:
 async def resume(session: Session) -> None:
     """Publish again, at once."""
     await PartitionRepository(session).set_paused(False)
+    await _commit_and_wake(session)
+
+
+async def redrive(session: Session, *where: ColumnElement[bool]) -> int:
+    """Put the dead letters among these events back to pending; returns how many there were."""
+    count = await DomainEventRepository(session).redrive(*where)
+    await _commit_and_wake(session)
+    return count
+
+
+async def replay(session: Session, *where: ColumnElement[bool]) -> int:
+    """Publish the published ones among these events again, under new entries; returns how many.
+
+    They enter their streams behind what was published meanwhile. A consumer that handled one finds it in its inbox,
+    and does not repeat the effect in its database.
+    """
+    count = await DomainEventRepository(session).replay(*where)
+    await _commit_and_wake(session)
+    return count
+
+
+async def discard(session: Session, *where: ColumnElement[bool], reason: str) -> int:
+    """Give the dead letters among these events up; their aggregates flow again. Raises ValueError without a reason."""
+    if not reason.strip():
+        raise ValueError("a discarded event needs a reason: say why nobody will miss it")
+    count = await DomainEventRepository(session).discard(*where, reason=reason.strip().rstrip("."))
+    await _commit_and_wake(session)
+    return count
+
+
+async def _commit_and_wake(session: Session) -> None:
     session.on_commit(wake_relay)
     await session.commit()
