@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Float, String
+from sqlalchemy import Float, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from qulab.db.base import ID_LENGTH, Base, TimestampMixin, new_id
@@ -15,6 +15,8 @@ class User(TimestampMixin, Base):
     """A person who takes assessments. Deleting one deletes their assessments and scores, in ORM and database alike."""
 
     __tablename__ = "users"
+    # Users in the order of their names, page by page; the id breaks ties.
+    __table_args__ = (Index("ix_users_name_id", "name", "id"),)
 
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
     email: Mapped[str] = mapped_column(String(255), unique=True, index=True)

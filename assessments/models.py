@@ -30,8 +30,12 @@ class AIRScore(TimestampMixin, Base):
     """One calculated score, all parts on 0–100, with what is needed to calculate it again."""
 
     __tablename__ = "air_scores"
-    # The latest score of a user is one step in this index.
-    __table_args__ = (Index("ix_air_scores_user_created", "user_id", "created_at"),)
+    __table_args__ = (
+        # The latest score of a user is one step in this index.
+        Index("ix_air_scores_user_created", "user_id", "created_at"),
+        # Scores from high to low, page by page; the id breaks ties.
+        Index("ix_air_scores_score_id", "air_score", "id"),
+    )
 
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)

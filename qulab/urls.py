@@ -8,6 +8,7 @@ from qulab.lab import urls as lab
 urlpatterns = [
     path("", lab.home, name="home"),
     path("lab/", include(lab)),
+    path("admin/", include("qulab.admin.urls")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
 ]

@@ -1,0 +1,77 @@
+"""Assessments and scores as operators see them."""
+
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from assessments.models import AIRScore, Assessment
+from qulab.admin.declare import Admin, Column, Link, Sort
+from qulab.admin.filters import Exact, Period
+from qulab.admin.site import site
+
+site.register(
+    Admin(
+        model=Assessment,
+        name="assessments",
+        title=_("Assessments"),
+        one=_("Assessment"),
+        about=_("Runs through one component of the test."),
+        empty=_("There are no assessments yet: nothing in the lab begins one so far."),
+        label=lambda assessment: assessment.component,
+        columns=[
+            Column("component", _("Component"), link=True),
+            Column("user", _("User")),
+            Column("status", _("Status")),
+            Column("current_ability", _("Ability θ"), digits=2),
+            Column("items_administered", _("Items")),
+            Column("created_at", _("Created (UTC)"), sort="created"),
+        ],
+        search=[Assessment.component, User.name, User.email],
+        search_hint=_("Part of a component, name or address, or an id"),
+        ids=[Assessment.user_id],
+        filters=[
+            Exact(Assessment.status, _("Status")),
+            Exact(Assessment.component, _("Component")),
+            Exact(Assessment.user_id, _("User id"), "user"),
+            Period(Assessment.created_at),
+        ],
+        tags=frozenset({"status"}),
+        sorts={"created": Sort(Assessment.id, _("Oldest first"), _("Newest first"))},
+        links=[
+            Link(_("Events about this assessment"), "events", {"aggregate_type": "Assessment"}, {"aggregate_id": "id"})
+        ],
+    )
+)
+
+site.register(
+    Admin(
+        model=AIRScore,
+        name="scores",
+        title=_("Scores"),
+        one=_("Score"),
+        about=_("AI-R scores with their intervals, and what each was calculated from."),
+        empty=_("There are no scores yet. Calculate one in section 5, or many with manage.py seed."),
+        label=lambda score: f"AI-R {score.air_score:.1f}",
+        columns=[
+            Column("id", _("Id"), link=True),
+            Column("user", _("User")),
+            Column("occupation_code", _("Occupation")),
+            Column("air_score", "AI-R", sort="air_score", digits=1),
+            Column("ci_lower", _("From"), digits=1),
+            Column("ci_upper", _("To (95 %)"), digits=1),
+            Column("created_at", _("Created (UTC)"), sort="created"),
+        ],
+        search=[User.name, User.email],
+        search_hint=_("Part of the user's name or address, or an id"),
+        ids=[AIRScore.user_id],
+        filters=[
+            Exact(AIRScore.occupation_code, _("Occupation code")),
+            Exact(AIRScore.user_id, _("User id"), "user"),
+            Period(AIRScore.created_at),
+        ],
+        sorts={
+            "created": Sort(AIRScore.id, _("Oldest first"), _("Newest first")),
+            "air_score": Sort(AIRScore.air_score, _("AI-R, low to high"), _("AI-R, high to low")),
+        },
+        links=[Link(_("Events about this score"), "events", {"aggregate_type": "AIRScore"}, {"aggregate_id": "id"})],
+    )
+)

@@ -1,0 +1,121 @@
+"""What an app says about a list, in a few lines; a declaration that no index or column backs fails when it is made."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from django.core.exceptions import ImproperlyConfigured
+from sqlalchemy import inspect
+
+from qulab.admin.filters import Choice, Filter
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+NEWEST = "created"  # the sort that every list has, and begins with
+
+
+class Column(msgspec.Struct, frozen=True, eq=False):
+    """A column of a list: an attribute of the model, or a many-to-one relationship, shown as a link."""
+
+    name: str
+    title: "StrPromise | str"
+    sort: str = ""
+    digits: int | None = None
+    link: bool = False
+
+
+class Sort(msgspec.Struct, frozen=True, eq=False):
+    """An allowed order. `filtered_by`: a filter whose index goes on with another column, which then stands in."""
+
+    column: Any
+    ascending: "StrPromise | str"
+    descending: "StrPromise | str"
+    filtered_by: str = ""
+    filtered_column: Any = None
+
+    def keys(self, filtered: bool) -> tuple[Any, ...]:
+        """The columns to order by. The id breaks ties, unless the column has none."""
+        column = self.filtered_column if filtered else self.column
+        model_id = column.class_.id
+        return (column,) if column.key == "id" or column.property.columns[0].unique else (column, model_id)
+
+
+class Link(msgspec.Struct, frozen=True, eq=False):
+    """From a row to a list, filtered: by fixed values, and by the row's own attributes."""
+
+    title: "StrPromise | str"
+    to: str
+    values: Mapping[str, str] = {}
+    attributes: Mapping[str, str] = {}
+
+
+class Action(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """What an operator may do with rows in one state. It is asked for, confirmed with its consequence, then done."""
+
+    name: str
+    title: "StrPromise | str"
+    question: Callable[[int], str]
+    consequence: "StrPromise | str"
+    field: str
+    value: str
+    not_applicable: "StrPromise | str"
+    done: Callable[[int], str]
+    run: Callable[..., Awaitable[int]]
+    reason: "StrPromise | str" = ""
+    danger: bool = False
+
+    def applies(self, row: Any) -> bool:
+        return bool(getattr(row, self.field) == self.value)
+
+
+class Group(msgspec.Struct, frozen=True, eq=False):
+    """Attributes that belong together on the page of a row."""
+
+    title: "StrPromise | str"
+    names: Sequence[str]
+
+
+class Admin(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """One list with its pages. `label` names a row; `reference`: the attributes with class and id of a row meant."""
+
+    model: Any
+    name: str
+    title: "StrPromise | str"
+    one: "StrPromise | str"
+    about: "StrPromise | str"
+    empty: "StrPromise | str"
+    label: Callable[[Any], str]
+    columns: Sequence[Column]
+    sorts: Mapping[str, Sort]
+    search: Sequence[Any] = ()
+    search_hint: "StrPromise | str" = ""
+    ids: Sequence[Any] = ()
+    filters: Sequence[Filter] = ()
+    tags: frozenset[str] = frozenset()
+    groups: Sequence[Group] = ()
+    related: Sequence[str] = ()
+    links: Sequence[Link] = ()
+    actions: Sequence[Action] = ()
+    reference: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if NEWEST not in self.sorts:
+            raise ImproperlyConfigured(f"the list {self.name!r} needs a sort named {NEWEST!r}, which it begins with")
+        for name, sort in self.sorts.items():
+            _check_sort(f"{self.name}.{name}", sort.column)
+        for action in self.actions:
+            if action.field not in inspect(self.model).columns:
+                raise ImproperlyConfigured(f"{self.name}.{action.name}: there is no column {action.field!r}")
+
+    @property
+    def tabs(self) -> Choice | None:
+        return next((one for one in self.filters if isinstance(one, Choice)), None)
+
+
+def _check_sort(name: str, attribute: Any) -> None:
+    """A sort without an index would read the whole table for each page; NULL compares with nothing."""
+    column = attribute.property.columns[0]
+    indexed = column.primary_key or any(index.columns[0] is column for index in column.table.indexes)
+    if column.nullable or not indexed:
+        raise ImproperlyConfigured(f"the sort {name!r} needs a column that is never NULL and begins an index")

@@ -1,0 +1,121 @@
+"""A row with all its columns and what belongs to it: two statements, and one for each relationship."""
+
+from typing import Any
+
+import msgspec
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from sqlalchemy import JSON, inspect, select
+from sqlalchemy.orm import joinedload
+
+from qulab.admin import parts, query, values
+from qulab.admin.declare import Admin, Link
+from qulab.admin.filters import Exact
+from qulab.admin.site import site
+from qulab.db.session import Session
+
+RELATED = 10  # rows of each relationship
+
+
+class Related(msgspec.Struct, frozen=True):
+    """The first rows of a relationship, how many there are, and the list of all."""
+
+    admin: Admin
+    headings: list[parts.Heading]
+    rows: list[values.Row]
+    count: str
+    href: str
+
+
+class Section(msgspec.Struct, frozen=True):
+    title: str
+    cells: list[values.Cell]
+
+
+class DetailPage(msgspec.Struct, frozen=True):
+    admin: Admin
+    key: str
+    label: str
+    sections: list[Section]
+    documents: list[values.Cell]
+    related: list[Related]
+    links: list[parts.Offer]
+    offers: list[parts.Offer]
+
+
+async def detail_page(session: Session, admin: Admin, key: str) -> DetailPage | None:
+    """The page of a row; None without such a row."""
+    if "\x00" in key:
+        return None  # PostgreSQL has no such text, and would call the question malformed
+    references = [one.key for one in inspect(admin.model).relationships if not one.uselist]
+    joins = [joinedload(getattr(admin.model, name)) for name in references]
+    row = (await session.scalars(select(admin.model).where(admin.model.id == key).options(*joins))).one_or_none()
+    if row is None:
+        return None
+    asking = urlencode({"id": row.id})
+    return DetailPage(
+        admin=admin,
+        key=row.id,
+        label=admin.label(row),
+        sections=_sections(admin, row, references),
+        documents=values.fields(admin, row, _documents(admin)),
+        related=await _related(session, admin, row),
+        links=[_link(link, row) for link in admin.links],
+        offers=[parts.offer(admin, action, asking) for action in admin.actions if action.applies(row)],
+    )
+
+
+def _sections(admin: Admin, row: Any, references: list[str]) -> list[Section]:
+    """Every column is in one place: in its group, in the rest, or among the documents."""
+    elsewhere = {name for group in admin.groups for name in group.names} | set(_documents(admin))
+    rest = [one.key for one in inspect(admin.model).column_attrs if one.key not in elsewhere]
+    own = [values.reference(name, getattr(row, name)) for name in references] + values.fields(admin, row, rest)
+    groups = [Section(str(group.title), values.fields(admin, row, group.names)) for group in admin.groups]
+    return [*groups, Section(_("The row"), own)]
+
+
+def _documents(admin: Admin) -> list[str]:
+    return [one.key for one in inspect(admin.model).column_attrs if isinstance(one.columns[0].type, JSON)]
+
+
+async def _related(session: Session, admin: Admin, row: Any) -> list[Related]:
+    wheres = {name: _foreign_key(admin, name) == row.id for name in admin.related}
+    wanted = {name: query.counted(_target(admin, name), where) for name, where in wheres.items()}
+    counts = await query.bounded_counts(session, wanted)
+    return [
+        _related_part(admin, name, row, counts[name], await _first(session, admin, name, where))
+        for name, where in wheres.items()
+    ]
+
+
+async def _first(session: Session, admin: Admin, name: str, where: Any) -> list[values.Row]:
+    target, here = _target(admin, name), query.relationship(admin, name).back_populates
+    rows = await query.first_rows(session, target, where, limit=RELATED)
+    return [values.row(target, one, without=here) for one in rows]
+
+
+def _related_part(admin: Admin, name: str, row: Any, count: int, rows: list[values.Row]) -> Related:
+    target, key = _target(admin, name), _foreign_key(admin, name).key
+    (by_key,) = [one.name for one in target.filters if isinstance(one, Exact) and one.column.key == key]
+    address = f"{reverse('admin:list', args=[target.name])}?{urlencode({by_key: row.id})}"
+    headings = parts.headings(target, without=query.relationship(admin, name).back_populates)
+    return Related(target, headings, rows, parts.count_text(count), address)
+
+
+def _target(admin: Admin, name: str) -> Admin:
+    target = site.of(query.relationship(admin, name).mapper.class_)
+    assert target is not None, f"{admin.name}.{name} leads to a model without a list"
+    return target
+
+
+def _foreign_key(admin: Admin, name: str) -> Any:
+    """The attribute of the other model that points here."""
+    relationship = query.relationship(admin, name)
+    (column,) = relationship.remote_side
+    return getattr(relationship.mapper.class_, relationship.mapper.get_property_by_column(column).key)
+
+
+def _link(link: Link, row: Any) -> parts.Offer:
+    params = {**link.values, **{name: getattr(row, own) for name, own in link.attributes.items()}}
+    return parts.Offer(str(link.title), f"{reverse('admin:list', args=[link.to])}?{urlencode(params)}")
