@@ -15,7 +15,10 @@ def main() -> None:
         _ = settings.DEBUG  # reads the settings, so that their errors show here
     except ImproperlyConfigured as error:
         sys.exit(f"CommandError: {error}")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:  # before a command has begun to listen for it
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ class AsyncCommand(BaseCommand):
 
     requires_system_checks: list[str] = []
     ends_on_signal = False  # True: being stopped is how the command normally ends
+    stopped = "Stopped."  # what is said where it is not
 
     async def execute_async(self, **options: Any) -> None:
         raise NotImplementedError(f"{type(self).__module__} has no execute_async()")
@@ -47,7 +48,7 @@ class AsyncCommand(BaseCommand):
             await task
         except asyncio.CancelledError:
             if not self.ends_on_signal:
-                self.stderr.write("Stopped.")
+                self.stderr.write(self.stopped)
                 sys.exit(130)
         finally:
             await close_all()

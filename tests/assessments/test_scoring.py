@@ -1,9 +1,10 @@
 import math
 
+import numpy as np
 import pytest
 
 from assessments.occupations import OCCUPATIONS, UnknownOccupation, find
-from assessments.scoring import COMPONENTS, Ability, combine, recalculate, score
+from assessments.scoring import COMPONENTS, Ability, combine, recalculate, score, score_many
 
 
 def abilities(*thetas: float, sd: float = 0.5) -> dict[str, Ability]:
@@ -68,6 +69,41 @@ class TestScore:
     def test_refuses_an_ability_that_is_none(self, theta: float, sd: float) -> None:
         with pytest.raises(ValueError, match="posterior SD"):
             Ability(theta, sd)
+
+
+class TestScoreMany:
+    def test_scores_each_as_if_alone_to_the_last_bit(self) -> None:
+        draw = np.random.default_rng(1)
+        theta, sd, hr = draw.normal(0, 2, (500, 3)), draw.uniform(0.05, 0.99, (500, 3)), draw.uniform(0, 100, 500)
+
+        together = score_many(theta, sd, hr)
+
+        for i in range(500):
+            of_one = {
+                name: Ability(*pair) for name, *pair in zip(COMPONENTS, theta[i].tolist(), sd[i].tolist(), strict=True)
+            }
+            alone = score(of_one, hr[i].item())
+            for part in ("air", "vr", "hr", "synergy", "ci_lower", "ci_upper", "clipped"):
+                assert getattr(together, part)[i] == getattr(alone, part)
+            assert together.vr_se[i] == alone.metadata["vr_se"]
+        assert together.clipped.any()
+        assert not together.clipped.all()
+
+    def test_is_the_general_formula_in_closed_form(self) -> None:
+        """Bayes' rule with the matrices written out, for abilities of unequal precision."""
+        theta, sd, prior = np.array([0.4, -1.3, 2.2]), np.array([0.3, 0.6, 0.45]), 0.7 * np.eye(3) + 0.3
+        covariance = np.linalg.inv(np.linalg.inv(prior) + np.diag(1 / sd**2 - 1))
+        weights = np.array([0.45, 0.35, 0.20])
+
+        of_one = score_many(theta[None], sd[None], np.array([50.0]))
+
+        assert of_one.vr[0] == pytest.approx(weights @ (50 + 50 / 3 * (covariance @ (theta / sd**2))), abs=1e-9)
+        assert of_one.vr_se[0] == pytest.approx(50 / 3 * math.sqrt(weights @ covariance @ weights), abs=1e-9)
+
+    @pytest.mark.parametrize(("theta", "sd"), [(math.nan, 0.5), (0.0, 0.0), (0.0, 1.0)])
+    def test_refuses_what_is_no_ability(self, theta: float, sd: float) -> None:
+        with pytest.raises(ValueError, match="posterior SD"):
+            score_many(np.array([[0, 0, theta]]), np.array([[0.5, sd, 0.5]]), np.array([50.0]))
 
 
 class TestOccupations:
