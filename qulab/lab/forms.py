@@ -48,20 +48,32 @@ class QueriesForm(forms.Form):
         label=_("Before you run it: how many statements will the lazy loop send?"),
         choices=[("2", _("2: users, then scores")), ("n", _("one for each user")), ("n1", _("one more than users"))],
         required=False,
+        error_messages={"invalid_choice": _("Choose one of the three, or none.")},
         widget=forms.RadioSelect,
     )
+
+
+class OutboxForm(forms.Form):
+    events = NumberField(least=1, most=3000, initial=1000, label=_("Events"), help_text=_("1–3000 in each round"))
+    per_commit = NumberField(least=1, most=100, initial=10, label=_("In one commit"), help_text=_("1–100 events"))
+    repeats = NumberField(least=1, most=5, initial=3, label=_("Rounds"), help_text=_("1–5"))
+
+
+TOO_LONG = {"max_length": _("An id has at most %(limit_value)d characters.")}
 
 
 class ChooseUserForm(forms.Form):
     """One of the newest users, or any other by id: what was typed wins over what was chosen."""
 
     # Not a ChoiceField: a user who has left the list meanwhile is still a user.
-    user = forms.CharField(label=_("User"), required=False, max_length=ID_LENGTH, widget=forms.Select)
+    user = forms.CharField(
+        label=_("User"), required=False, max_length=ID_LENGTH, error_messages=TOO_LONG, widget=forms.Select
+    )
     user_id = forms.CharField(
         label=_("or another user's id"),
         required=False,
         max_length=ID_LENGTH,
-        error_messages={"max_length": _("An id has at most %(limit_value)d characters.")},
+        error_messages=TOO_LONG,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 

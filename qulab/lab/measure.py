@@ -1,10 +1,12 @@
 """What a page reports as counted was counted where the driver is called, and only for the code that asked for it.
 
-A probe follows the context (`contextvars`): tasks started inside it are counted too, other requests never.
+A probe follows the context (`contextvars`): tasks started inside it are counted too, other requests never. Commands of
+Redis are counted where a client writes them to its sockets; what a Lua script does inside Redis is no command.
 """
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,6 +14,7 @@ from typing import Any
 from weakref import WeakSet
 
 import msgspec
+from redis.asyncio import Redis
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import Session as SyncSession
@@ -140,6 +143,26 @@ def _committed(_session: SyncSession) -> None:
     if opened is not None and began is not None:
         opened.record("COMMIT", began)
         _commit_began.set(None)
+
+
+def count_commands(client: Redis) -> Counter[str]:
+    """Count what `client` sends from now on, by command. Connections that it has open already are not counted."""
+    sent: Counter[str] = Counter()
+    pool = client.connection_pool
+    connection: Any = pool.connection_class
+
+    class Counting(connection):  # type: ignore[misc]
+        async def send_command(self, *args: Any, **options: Any) -> None:
+            sent[str(args[0])] += 1
+            await super().send_command(*args, **options)
+
+        def pack_commands(self, commands: Any) -> Any:  # of a pipeline
+            commands = list(commands)
+            sent.update(str(command[0]) for command in commands)
+            return super().pack_commands(commands)
+
+    pool.connection_class = Counting
+    return sent
 
 
 def spread(values: Sequence[float]) -> Spread:

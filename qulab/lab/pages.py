@@ -1,30 +1,19 @@
 """A template gets frozen values that need no arithmetic: ratios, formulas with values put in, geometry."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from django.conf import settings
 
-from outbox import activity, selectors
-from outbox.models import InboxEntry, Status
-from outbox.repositories import InboxRepository
-from outbox.selectors import EventSnapshot, InboxSnapshot
-from qulab.cache.client import get_streams
 from qulab.cache.metrics import CacheMetrics
-from qulab.cache.read_through import Away
 from qulab.db.engine import Database
-from qulab.db.session import Session
 from qulab.lab import charts, formulas
 from qulab.lab.demonstrations.cache import FETCH_MANY
-from qulab.lab.demonstrations.outbox import STORE
 from qulab.lab.demonstrations.queries import COMPARE
 from qulab.lab.experiments.cache import CacheResult
 from qulab.lab.experiments.pool import PoolResult
 from qulab.lab.experiments.queries import Variant
 from qulab.lab.runs import SavedRun, database_name
-
-ROWS = 12  # of each table of section 5
 
 # --- Section 2 -------------------------------------------------------------------------------------------------------
 
@@ -242,49 +231,3 @@ def _measured(
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else 1000 * seconds
-
-
-# --- Section 5 -------------------------------------------------------------------------------------------------------
-
-
-async def outbox_tables(session: Session) -> dict[str, Any]:
-    """Pending and published events, and the inbox beside them."""
-    return {
-        "state": await selectors.outbox_state(session),
-        "pending": await selectors.events_by_status(session, Status.PENDING, ROWS),
-        "published": await selectors.events_by_status(session, Status.PUBLISHED, ROWS),
-        "inbox": await selectors.inbox_entries(session, ROWS),
-        "interval": settings.RELAY_INTERVAL,
-    }
-
-
-async def activity_view() -> dict[str, Any]:
-    """What the relay did of late; None without Redis."""
-    try:
-        return {"activity": await activity.recent(get_streams(), ROWS)}
-    except Away:
-        return {"activity": None}
-
-
-def outbox_result(run: SavedRun | None) -> dict[str, Any]:
-    return {"bars": charts.waterfall(run.result.statements)} if run and run.kind == STORE.name else {}
-
-
-def _entered(stream_id: str | None) -> datetime | None:
-    """When Redis added the entry: its id begins with the Unix time in milliseconds."""
-    return datetime.fromtimestamp(int(stream_id.partition("-")[0]) / 1000, UTC) if stream_id else None
-
-
-async def lifecycle(session: Session, event: EventSnapshot) -> dict[str, Any]:
-    """The payload to read, how long the event waited, and when the consumer noted it."""
-    handled = await InboxRepository(session).list(
-        InboxEntry.event_id == event.id, order_by=[InboxEntry.processed_at], limit=ROWS
-    )
-    waited = (event.published_at - event.created_at).total_seconds() if event.published_at else None
-    return {
-        "payload": msgspec.json.format(msgspec.json.encode(event.payload), indent=2).decode(),
-        "waited": waited,
-        "entered": _entered(event.stream_id),
-        "handled": [InboxSnapshot(e.consumer_group, e.event_id, e.event_type, e.processed_at) for e in handled],
-        "stream": f"events:{event.aggregate_type}",
-    }

@@ -4,27 +4,39 @@ import secrets
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Table, event, text
 
+from qulab.db import migrate
 from qulab.db.base import Base
 from qulab.db.engine import Database, open_database
 
 PREFIX = "lab_scratch_"
-STALE = 600  # seconds after which a schema belongs to a process that died
+STALE = 3600  # seconds after which a schema belongs to a process that died
 
 
 @asynccontextmanager
 async def scratch_database(beside: Database, tables: list[Table]) -> AsyncIterator[Database]:
     """An empty database with `tables`, of the same kind as `beside`: a temporary file, or a schema of its server."""
-    opened = _sqlite_file() if beside.dialect == "sqlite" else _postgresql_schema(beside)
-    async with opened as database:
+    async with _opened(beside) as database:
         async with database.engine.begin() as connection:
             await connection.run_sync(Base.metadata.create_all, tables=tables)
         yield database
+
+
+@asynccontextmanager
+async def migrated_database(beside: Database) -> AsyncIterator[Database]:
+    """The same with all tables, made by the migrations: with triggers, and with partitions in an epoch of their own."""
+    async with _opened(beside) as database:
+        await migrate.upgrade(database)
+        yield database
+
+
+def _opened(beside: Database) -> AbstractAsyncContextManager[Database]:
+    return _sqlite_file() if beside.dialect == "sqlite" else _postgresql_schema(beside)
 
 
 @asynccontextmanager

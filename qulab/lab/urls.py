@@ -30,6 +30,7 @@ urlpatterns = [
     path("5", outbox.page, name="outbox"),
     path("5/scores", outbox.store_score, name="store-score"),
     re_path(r"^5/publisher/(?P<to>start|stop)$", outbox.switch, name="publisher"),
+    path("5/measure", outbox.measure, name="measure-outbox"),
     path("5/tables", outbox.tables, name="outbox-tables"),
     path("5/events/<str:event_id>", outbox.event, name="event"),
 ]

@@ -22,6 +22,7 @@ ACTIONS = [
     ("/lab/4/invalidate", {}),
     ("/lab/4/reset", {}),
     ("/lab/5/scores", {"occupation_code": "15-1252", "fluency": "1", "domain": "1", "adaptive": "1"}),
+    ("/lab/5/measure", {"events": 30, "per_commit": 10, "repeats": 1}),
     ("/lab/5/publisher/stop", {}),
     ("/lab/5/publisher/start", {}),
     ("/lab/2/reset", {}),

@@ -7,7 +7,15 @@ from qulab.lab.measure import probe
 from tests.lab.conftest import Lab, text_of
 
 PAGES = ["/", "/lab/1", "/lab/2", "/lab/3", "/lab/4", "/lab/5", "/lab/2/reset"]
-ACTIONS = ["/lab/1/users", "/lab/2/load", "/lab/2/await", "/lab/3/compare", "/lab/4/update", "/lab/5/scores"]
+ACTIONS = [
+    "/lab/1/users",
+    "/lab/2/load",
+    "/lab/2/await",
+    "/lab/3/compare",
+    "/lab/4/update",
+    "/lab/5/scores",
+    "/lab/5/measure",
+]
 
 
 class TestEveryPage:

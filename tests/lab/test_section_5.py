@@ -1,3 +1,6 @@
+import time
+from typing import Any
+
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import func, select
@@ -7,8 +10,10 @@ from outbox.consumer import Consumer
 from outbox.models import DomainEvent
 from outbox.relay import Relay
 from outbox.services import pause
+from qulab.cache.client import create_redis
 from qulab.db.engine import Database
 from qulab.lab.demo_users import event_demo_user
+from qulab.lab.experiments import alone
 from qulab.lab.models import Run
 from tests.lab.conftest import Lab, text_of
 
@@ -125,3 +130,73 @@ class TestPublisher:
         assert "Stop the publisher</button>" in running
         assert "Start the publisher</button>" in stopped
         assert "Stop the publisher</button>" not in stopped
+
+
+class TestSpeed:
+    FIELDS = {"events": 60, "per_commit": 20, "repeats": 2}
+
+    async def test_shows_rates_counts_and_latencies_of_a_run_on_scratch_data(
+        self, lab: Lab, database: Database
+    ) -> None:
+        run = await lab.run("/lab/5/measure", **self.FIELDS)
+
+        page = text_of(await lab.get(f"/lab/5?run={run.id}"))
+        last = run.result.rounds[-1]
+        assert [(one.written, one.published) for one in run.result.rounds] == [(60, 60)] * 2
+        assert f"{last.published} events in {last.batches} batches and sent {last.statements} statements" in page
+        assert "EVALSHA" in page
+        assert "95 %:" in page
+        assert await counts(database) == [0, 0]
+
+    async def test_the_application_sees_none_of_its_events(
+        self, lab: Lab, database: Database, streams_client: Redis, redis_url: str
+    ) -> None:
+        await lab.run("/lab/5/measure", **self.FIELDS)
+
+        async with database.reading() as session:
+            assert await session.scalar(select(func.count(DomainEvent.id))) == 1  # of the page's demo user
+        assert [key for key in await streams_client.keys() if key.startswith("events:")] == []
+        scratch = create_redis(f"{redis_url.removesuffix('/0')}/4", timeout=5.0)
+        left = await scratch.keys()
+        await scratch.aclose()
+        assert left == []
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("events", 3001), ("events", 0), ("per_commit", 101), ("repeats", 6), ("repeats", ""), ("events", "many")],
+    )
+    async def test_out_of_bounds_is_told_at_the_field_and_nothing_runs(
+        self, lab: Lab, database: Database, field: str, value: object
+    ) -> None:
+        answer = await lab.send("/lab/5/measure", **{**self.FIELDS, field: value})
+
+        assert answer.status_code == 422
+        assert f'id="id_{field}_error"' in text_of(answer)
+        async with database.reading() as session:
+            assert await session.scalar(select(func.count(Run.id))) == 0
+
+    async def test_a_second_one_is_refused_and_says_why(self, lab: Lab) -> None:
+        with alone():
+            answer = await lab.send("/lab/5/measure", **self.FIELDS)
+
+        assert answer.status_code == 409
+        assert "Another experiment is running in this process." in text_of(answer)
+
+    async def test_without_redis_it_says_so_and_stores_nothing(
+        self, lab: Lab, database: Database, settings: Any, without_redis: None
+    ) -> None:
+        settings.REDIS_SCRATCH_URL = "redis://127.0.0.1:1/4"
+
+        answer = await lab.send("/lab/5/measure", **self.FIELDS)
+
+        assert answer.status_code == 503
+        assert "Redis does not answer, and half of what is measured here is Redis." in text_of(answer)
+        async with database.reading() as session:
+            assert await session.scalar(select(func.count(Run.id))) == 0
+
+    async def test_the_most_that_the_page_allows_ends_when_its_time_is_up(self, lab: Lab) -> None:
+        began = time.monotonic()
+
+        await lab.run("/lab/5/measure", events=3000, per_commit=1, repeats=5)
+
+        assert time.monotonic() - began < 15  # seven, and what a busy machine takes to come to an end

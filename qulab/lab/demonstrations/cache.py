@@ -81,7 +81,7 @@ async def fetch_many(session: Session, database: Database, cache: Cache) -> expe
     users = await UserRepository(session).recent(experiment.MOST_USERS)
     ids = [user.id for user in users]
     await session.rollback()  # give the connection back: the loads use sessions of their own
-    return await experiment.run(experiment.CacheParameters(), database, cache, ids)
+    return await experiment.fetch_profiles(experiment.CacheParameters(), database, cache, ids)
 
 
 async def rename(session: Session, cache: Cache, user_id: str) -> Changed:

@@ -1,4 +1,6 @@
-"""Throughput and waiting come from real sessions on the pool that serves the pages, sampled while it happens."""
+"""Throughput and waiting come from real sessions, sampled while it happens: on a page those of the pool that serves it,
+in the terminal those of a pool of given size, beside the same load with a new connection for each request.
+"""
 
 import asyncio
 import contextlib
@@ -7,12 +9,14 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import text
+from msgspec import Meta
+from sqlalchemy import event, text
 
-from qulab.db.engine import Database
+from qulab.db.engine import Database, open_database
 from qulab.db.session import Session
-from qulab.lab.experiments import alone
-from qulab.lab.measure import quantile
+from qulab.lab.experiments import Bench, Experiment, Progress, Table, alone, unseen
+from qulab.lab.experiments.tables import figure, median, median_of
+from qulab.lab.measure import Spread, quantile, spread
 
 TIME_LIMIT = 10.0  # seconds after which no further request begins
 SAMPLE_EVERY = 0.004  # seconds
@@ -20,9 +24,9 @@ MOST_SAMPLES = 240  # kept for the chart
 
 
 class PoolParameters(msgspec.Struct, frozen=True, kw_only=True):
-    requests: Annotated[int, msgspec.Meta(ge=1, le=500)] = 200
-    concurrency: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
-    work_ms: Annotated[int, msgspec.Meta(ge=0, le=50)] = 20
+    requests: Annotated[int, Meta(ge=1, le=500, description="requests in all")] = 200
+    concurrency: Annotated[int, Meta(ge=1, le=100, description="requests at the same time")] = 50
+    work_ms: Annotated[int, Meta(ge=0, le=50, description="milliseconds of database work in each")] = 20
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -88,17 +92,23 @@ class Load:
             await asyncio.sleep(SAMPLE_EVERY)
 
 
-async def run(parameters: PoolParameters, database: Database) -> PoolResult:
-    """Send the load through the pool. Raises Busy while another experiment runs."""
+async def load_serving_pool(parameters: PoolParameters, database: Database) -> PoolResult:
+    """Send the load through the pool of `database`. Raises Busy while another experiment runs."""
     with alone():
-        load = Load(parameters, database)
-        watcher = asyncio.create_task(load.watch())
-        try:
-            await asyncio.gather(*(load.serve() for _ in range(parameters.concurrency)))
-        finally:
-            watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watcher
+        return await _send(parameters, database)
+
+
+async def _send(parameters: PoolParameters, database: Database) -> PoolResult:
+    load = Load(parameters, database)
+    watcher = asyncio.create_task(load.watch())
+    try:
+        async with asyncio.TaskGroup() as clients:
+            for _ in range(parameters.concurrency):
+                clients.create_task(load.serve())
+    finally:
+        watcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher
     return _result(load, time.perf_counter() - load.began)
 
 
@@ -144,3 +154,111 @@ def thinned(samples: list[Sample]) -> list[Sample]:
     """At most MOST_SAMPLES, keeping the highest of each stretch: a peak must not fall between two."""
     step = -(-len(samples) // MOST_SAMPLES) or 1
     return [max(samples[i : i + step], key=lambda one: one.checked_out) for i in range(0, len(samples), step)]
+
+
+# --- In the terminal -------------------------------------------------------------------------------------------------
+
+
+class PoolBenchParameters(PoolParameters, frozen=True, kw_only=True):
+    size: Annotated[int, Meta(ge=1, le=50, description="connections that the pool keeps open")] = 10
+    overflow: Annotated[int, Meta(ge=0, le=50, description="connections beyond that, for a while")] = 20
+    repeats: Annotated[int, Meta(ge=1, le=20, description="measured rounds of each way")] = 5
+
+
+class Way(msgspec.Struct, frozen=True):
+    """One way to come by a connection, over all rounds. Throughput in requests a second, waits in milliseconds."""
+
+    name: str
+    throughput: Spread
+    wait_p50: Spread
+    wait_p95: Spread
+    wait_max: Spread
+    peak: int
+    failed: int
+    rounds: list[PoolResult]
+
+
+class PoolComparison(msgspec.Struct, frozen=True):
+    ways: list[Way]
+
+
+POOL, EACH_TIME = "pool", "connect each time"
+
+
+async def compare(parameters: PoolBenchParameters, bench: Bench, progress: Progress = unseen) -> PoolComparison:
+    """The same load with and without keeping connections; both may open as many. The ways take turns."""
+    rounds: dict[str, list[PoolResult]] = {POOL: [], EACH_TIME: []}
+    with alone():
+        async with bench.scratch() as place, contextlib.AsyncExitStack() as open_pools:
+            pools = {
+                name: await open_pools.enter_async_context(
+                    open_database(
+                        place.url.render_as_string(hide_password=False),
+                        pool_size=parameters.size,
+                        max_overflow=parameters.overflow,
+                    )
+                )
+                for name in rounds
+            }
+            _keep_nothing(pools[EACH_TIME])
+            for turn in range(parameters.repeats + 1):
+                for name, database in pools.items():
+                    rounds[name].append(await _send(parameters, database))
+                progress(turn, parameters.repeats)
+    # The first round is not measured: in it the pool is still empty.
+    return PoolComparison([_way(name, results[1:]) for name, results in rounds.items()])
+
+
+def _keep_nothing(database: Database) -> None:
+    """Let each connection be lent once: the next request closes it and connects anew, within the same bounds."""
+
+    @event.listens_for(database.engine.sync_engine, "checkin")
+    def spoil(_connection: Any, record: Any) -> None:
+        record.invalidate(soft=True)
+
+
+def _way(name: str, results: list[PoolResult]) -> Way:
+    return Way(
+        name=name,
+        throughput=spread([one.throughput for one in results]),
+        wait_p50=spread([one.wait_p50 for one in results]),
+        wait_p95=spread([one.wait_p95 for one in results]),
+        wait_max=spread([one.wait_max for one in results]),
+        peak=max(one.peak for one in results),
+        failed=sum(one.asked - one.finished for one in results),
+        rounds=results,
+    )
+
+
+def rows(result: PoolComparison) -> Table:
+    pool, each_time = result.ways
+    return Table(
+        headings=["way", *median_of("requests/s"), "wait p50, ms", "p95", "longest", "most in use"],
+        rows=[
+            [
+                way.name,
+                *median(way.throughput),
+                *(figure(one.median) for one in (way.wait_p50, way.wait_p95, way.wait_max)),
+                str(way.peak),
+            ]
+            for way in result.ways
+        ],
+        notes=[
+            f"The pool served {figure(pool.throughput.median / each_time.throughput.median)} times as many a second.",
+            *(
+                f"{way.name}: {way.failed} requests failed: {way.rounds[-1].failures}"
+                for way in result.ways
+                if way.failed
+            ),
+        ],
+    )
+
+
+EXPERIMENT = Experiment(
+    name="pool",
+    summary="Load a pool of connections, and compare with connecting for each request.",
+    parameters=PoolBenchParameters,
+    run=compare,
+    rows=rows,
+    unit="rounds",
+)

@@ -5,27 +5,28 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated
 
 import msgspec
-from sqlalchemy import Table, insert, select
+from msgspec import Meta
+from sqlalchemy import insert, select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session as SyncSession
 from sqlalchemy.orm import joinedload, lazyload, raiseload, selectinload
 
 from accounts.models import User
 from assessments.models import AIRScore
-from qulab.db.base import Base, new_id
+from qulab.db.base import new_id
 from qulab.db.engine import Database
 from qulab.db.session import Session
-from qulab.lab.experiments import alone
+from qulab.lab.experiments import Bench, Experiment, Progress, Table, alone, unseen
+from qulab.lab.experiments.tables import figure, median, median_of
 from qulab.lab.measure import Group, Probe, Spread, Statement, probe, spread
-from qulab.lab.scratch import scratch_database
 
 TIME_LIMIT = 15.0  # seconds after which no further repeat begins
 
 
 class QueriesParameters(msgspec.Struct, frozen=True, kw_only=True):
-    users: Annotated[int, msgspec.Meta(ge=1, le=500)] = 200
-    scores_per_user: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
-    repeats: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
+    users: Annotated[int, Meta(ge=1, le=500, description="users to load")] = 200
+    scores_per_user: Annotated[int, Meta(ge=1, le=10, description="scores of each user")] = 3
+    repeats: Annotated[int, Meta(ge=1, le=20, description="measured rounds")] = 3
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -85,18 +86,14 @@ VARIANTS: Mapping[str, Callable[[Session], Awaitable[int]]] = {
 }
 
 
-async def run(parameters: QueriesParameters, database: Database) -> QueriesResult:
+async def run(parameters: QueriesParameters, bench: Bench, progress: Progress = unseen) -> QueriesResult:
     """Seed scratch data, then take turns between the variants. Raises Busy while another experiment runs."""
     with alone():
-        async with scratch_database(database, tables(User, AIRScore)) as scratch:
+        async with bench.scratch(User, AIRScore) as scratch:
             await seed(scratch, parameters)
-            readings = await _take_turns(scratch, parameters.repeats)
+            readings = await _take_turns(scratch, parameters.repeats, progress)
     variants = [_variant(name, of_name) for name, of_name in readings.items()]
     return QueriesResult(parameters.users, parameters.scores_per_user, variants)
-
-
-def tables(*models: type[Base]) -> list[Table]:
-    return [Base.metadata.tables[model.__tablename__] for model in models]
 
 
 async def seed(scratch: Database, parameters: QueriesParameters) -> None:
@@ -122,16 +119,18 @@ class Reading(msgspec.Struct, frozen=True):
     probe: Probe
 
 
-async def _take_turns(scratch: Database, repeats: int) -> dict[str, list[Reading]]:
+async def _take_turns(scratch: Database, repeats: int, progress: Progress) -> dict[str, list[Reading]]:
     began = time.perf_counter()
     readings: dict[str, list[Reading]] = {name: [] for name in VARIANTS}
     for load in VARIANTS.values():  # unmeasured: the first time, each also compiles its statements
         await _read(scratch, load)
     for turn in range(repeats):
+        progress(turn, repeats)
         if turn and time.perf_counter() - began > TIME_LIMIT:
             break
         for name, load in VARIANTS.items():
             readings[name].append(await _read(scratch, load))
+    progress(repeats, repeats)
     return readings
 
 
@@ -160,3 +159,30 @@ def _variant(name: str, readings: Sequence[Reading]) -> Variant:
         waterfall=[one for one in last.probe.statements if not one.controls][:8],
         error=last.error,
     )
+
+
+def rows(result: QueriesResult) -> Table:
+    return Table(
+        headings=["way", "statements", "rows", *median_of("ms")],
+        rows=[
+            [one.name, str(one.statements), str(one.rows), *median(one.time)]
+            for one in result.variants
+            if not one.error
+        ],
+        notes=[f"{one.name} refused after {one.statements}: {one.error}" for one in result.variants if one.error]
+        + [f"lazy took {figure(_times(result))} times as long as the quickest way."],
+    )
+
+
+def _times(result: QueriesResult) -> float:
+    return result.of("lazy").time.median / min(one.time.median for one in result.variants if not one.error)
+
+
+EXPERIMENT = Experiment(
+    name="queries",
+    summary="Load the scores of N users lazily and eagerly, and count the statements.",
+    parameters=QueriesParameters,
+    run=run,
+    rows=rows,
+    unit="rounds",
+)

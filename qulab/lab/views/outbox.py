@@ -7,17 +7,23 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from redis.exceptions import RedisError
 
 from assessments.forms import ScoreForm
 from outbox import selectors
 from qulab.db.engine import get_database
 from qulab.db.errors import NotFound
 from qulab.db.middleware import DatabaseRequest
-from qulab.lab import pages, runs
+from qulab.lab import outbox_pages as pages
+from qulab.lab import runs
 from qulab.lab.demo_users import event_demo_user
 from qulab.lab.demonstrations import outbox as demonstrations
+from qulab.lab.experiments import Busy
+from qulab.lab.forms import OutboxForm
 from qulab.lab.sections import section
-from qulab.lab.views.common import OK, UNPROCESSABLE, action, asked_run, to_run
+from qulab.lab.views.common import CONFLICT, OK, UNPROCESSABLE, action, asked_run, to_run
+
+UNAVAILABLE = 503
 
 
 @require_safe
@@ -44,6 +50,25 @@ async def switch(request: DatabaseRequest, to: str) -> HttpResponse:
     return to_run("outbox", await runs.save(request.db, demonstrations.SWITCH, result, database=get_database()))
 
 
+@action("outbox")
+async def measure(request: DatabaseRequest) -> HttpResponse:
+    form, database = OutboxForm(request.POST), get_database()
+    if not form.is_valid():
+        return await _show(request, speed_form=form, status=UNPROCESSABLE)
+    try:
+        result = await demonstrations.measure(database, **form.cleaned_data)
+    except Busy as busy:
+        form.add_error(None, str(busy.__doc__))
+        return await _show(request, speed_form=form, status=CONFLICT)
+    except RedisError:
+        form.add_error(None, _("Redis does not answer, and half of what is measured here is Redis."))
+        return await _show(request, speed_form=form, status=UNAVAILABLE)
+    told = form.cleaned_data
+    return to_run(
+        "outbox", await runs.save(request.db, demonstrations.SPEED, result, database=database, parameters=told)
+    )
+
+
 @never_cache
 @require_safe
 async def tables(request: DatabaseRequest) -> HttpResponse:
@@ -66,7 +91,13 @@ async def _save(request: DatabaseRequest, result: demonstrations.StoredScore, pa
     return await runs.save(request.db, demonstrations.STORE, result, database=get_database(), parameters=parameters)
 
 
-async def _show(request: DatabaseRequest, form: ScoreForm | None = None, status: int = 200) -> HttpResponse:
+async def _show(
+    request: DatabaseRequest,
+    form: ScoreForm | None = None,
+    status: int = 200,
+    *,
+    speed_form: OutboxForm | None = None,
+) -> HttpResponse:
     if status != OK:
         await request.db.stop_writing()
     user = await event_demo_user(get_database())
@@ -76,6 +107,7 @@ async def _show(request: DatabaseRequest, form: ScoreForm | None = None, status:
     context = {
         "section": section(5),
         "form": form or ScoreForm(initial=initial),
+        "speed_form": speed_form or OutboxForm(initial=run.parameters if run else None),
         "run": run,
         **pages.outbox_result(run),
         **activity,

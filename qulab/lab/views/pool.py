@@ -40,7 +40,7 @@ async def load(request: DatabaseRequest) -> HttpResponse:
         return await _show(request, form, UNPROCESSABLE)
     parameters = msgspec.convert(form.cleaned_data, experiment.PoolParameters)
     try:
-        result = await experiment.run(parameters, database)
+        result = await experiment.load_serving_pool(parameters, database)
     except Busy as busy:
         form.add_error(None, str(busy.__doc__))
         return await _show(request, form, CONFLICT)

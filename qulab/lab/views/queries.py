@@ -15,7 +15,7 @@ from qulab.db.errors import NotFound
 from qulab.db.middleware import DatabaseRequest
 from qulab.lab import pages, runs
 from qulab.lab.demonstrations import queries as demonstrations
-from qulab.lab.experiments import Busy
+from qulab.lab.experiments import Bench, Busy
 from qulab.lab.experiments import queries as experiment
 from qulab.lab.forms import ChooseUserForm, QueriesForm
 from qulab.lab.sections import section
@@ -52,7 +52,8 @@ async def compare(request: DatabaseRequest) -> HttpResponse:
         return await _show(request, queries_form=form, status=UNPROCESSABLE)
     parameters = msgspec.convert(form.cleaned_data, experiment.QueriesParameters)
     try:
-        result = await experiment.run(parameters, database)
+        async with Bench(database) as bench:
+            result = await experiment.run(parameters, bench)
     except Busy as busy:
         form.add_error(None, str(busy.__doc__))
         return await _show(request, queries_form=form, status=CONFLICT)

@@ -1,0 +1,33 @@
+"""One run at a time writes into the scratch Redis, and its keys go with it: those of a killed run with the next one."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from redis.asyncio import Redis
+from redis.exceptions import LockNotOwnedError
+
+from qulab.lab.experiments import Busy
+
+LOCK = "bench:lock"
+TO_DELETE = "bench:keys"  # the names of all keys that the present run writes
+
+
+@asynccontextmanager
+async def claimed(redis: Redis, names: Sequence[str], *, seconds: float) -> AsyncIterator[None]:
+    """Hold the place for at most `seconds`, and delete the keys `names` at its end. Raises Busy when it is taken."""
+    lock = redis.lock(LOCK, timeout=seconds)
+    if not await lock.acquire(blocking=False):
+        raise Busy
+    try:
+        await _delete_keys(redis)
+        await redis.sadd(TO_DELETE, *names)
+        yield
+    finally:
+        await _delete_keys(redis)
+        with suppress(LockNotOwnedError):  # it took longer than `seconds`: the place may be another's by now
+            await lock.release()
+
+
+async def _delete_keys(redis: Redis) -> None:
+    names = await redis.smembers(TO_DELETE)
+    await redis.delete(TO_DELETE, *names)

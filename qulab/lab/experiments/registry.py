@@ -1,0 +1,17 @@
+"""Every experiment by its name: what `manage.py bench` offers, in this order."""
+
+from collections.abc import Mapping
+
+from qulab.lab.experiments import AnyExperiment, cache, outbox, pages, pool, queries, seed
+
+EXPERIMENTS: Mapping[str, AnyExperiment] = {
+    one.name: one
+    for one in (
+        pool.EXPERIMENT,
+        queries.EXPERIMENT,
+        cache.EXPERIMENT,
+        outbox.EXPERIMENT,
+        seed.EXPERIMENT,
+        pages.EXPERIMENT,
+    )
+}

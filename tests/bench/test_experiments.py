@@ -1,0 +1,179 @@
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import event
+
+from qulab.db.engine import Database, get_database
+from qulab.lab.experiments import Bench, Busy, alone, cache, outbox, pages, pool, queries
+from qulab.lab.experiments.in_process import PageFailed
+from qulab.lab.experiments.registry import EXPERIMENTS
+from qulab.lab.experiments.tables import lines
+from tests.bench.conftest import Traces, Watched
+
+SMALL: dict[str, msgspec.Struct] = {
+    "pool": pool.PoolBenchParameters(requests=20, concurrency=8, work_ms=2, size=3, overflow=2, repeats=2),
+    "queries": queries.QueriesParameters(users=5, scores_per_user=2, repeats=2),
+    "cache": cache.CacheBenchParameters(users=10, fetches=40, repeats=2),
+    "outbox": outbox.OutboxParameters(events=60, per_commit=20, timed=5, rate=100, repeats=2),
+}
+PAGES = pages.PagesParameters(users=210, scores_per_user=1, events=110, repeats=1)
+
+
+@contextmanager
+def cancelled_at(step: int) -> Iterator[Any]:
+    """A Progress that cancels the task it is called in."""
+    calls = 0
+
+    def progress(_done: int, _total: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == step:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+
+    yield progress
+
+
+async def run(name: str, bench: Bench) -> tuple[msgspec.Struct, Watched]:
+    progress = Watched()
+    return await EXPERIMENTS[name].run(SMALL[name], bench, progress), progress
+
+
+@pytest.mark.parametrize("name", SMALL)
+class TestEveryExperiment:
+    async def test_leaves_the_application_and_the_scratch_places_as_they_were(
+        self, bench: Bench, traces: Traces, name: str
+    ) -> None:
+        rows = await traces.rows()
+
+        result, progress = await run(name, bench)
+
+        assert await traces.all() == {"rows": rows, "keys": {}, "places": 0}
+        assert progress.reached_its_total, progress.told
+        self.is_told_as_a_table_whose_columns_line_up(name, result)
+
+    def is_told_as_a_table_whose_columns_line_up(self, name: str, result: msgspec.Struct) -> None:
+        table = EXPERIMENTS[name].rows(result)
+
+        head, rule, *rows = list(lines(table))[: 2 + len(table.rows)]
+        assert len(rows) == len(table.rows)
+        assert len(head) <= len(rule)
+        assert {len(row) for row in table.rows} == {len(table.headings)}
+
+    async def test_leaves_nothing_behind_when_it_is_cancelled(self, bench: Bench, traces: Traces, name: str) -> None:
+        before = await traces.all()
+
+        with cancelled_at(2) as progress, pytest.raises(asyncio.CancelledError):
+            await asyncio.ensure_future(EXPERIMENTS[name].run(SMALL[name], bench, progress))
+
+        assert await traces.all() == before
+
+    async def test_leaves_nothing_behind_when_it_fails(self, bench: Bench, traces: Traces, name: str) -> None:
+        before = await traces.all()
+
+        def fail(done: int, _total: int) -> None:
+            if done:
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await EXPERIMENTS[name].run(SMALL[name], bench, fail)
+
+        assert await traces.all() == before
+
+    async def test_a_second_one_in_this_process_is_refused(self, bench: Bench, traces: Traces, name: str) -> None:
+        with alone(), pytest.raises(Busy):
+            await EXPERIMENTS[name].run(SMALL[name], bench, Watched())
+
+        assert await traces.places() == 0
+
+
+class TestQueries:
+    async def test_200_users_take_201_statements_lazily_and_2_eagerly(self, bench: Bench) -> None:
+        result = await queries.run(queries.QueriesParameters(repeats=1), bench)
+
+        assert {one.name: one.statements for one in result.variants if not one.error} == {
+            "lazy": 201,
+            "selectinload": 2,
+            "joinedload": 1,
+        }
+
+
+class TestPool:
+    async def test_both_ways_stay_within_the_same_bounds_and_do_the_same_work(self, bench: Bench) -> None:
+        result = await pool.compare(SMALL["pool"], bench)  # type: ignore[arg-type]
+
+        assert [way.name for way in result.ways] == ["pool", "connect each time"]
+        for way in result.ways:
+            assert (way.throughput.n, way.failed) == (2, 0)
+            assert 1 < way.peak <= 5
+            assert all(one.finished == 20 for one in way.rounds)
+
+    async def test_only_one_of_the_ways_connects_for_each_request(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened: list[int] = []
+
+        class Counted(Database):
+            def __init__(self, *arguments: Any, **options: Any) -> None:
+                super().__init__(*arguments, **options)
+                place = len(opened)
+                opened.append(0)
+
+                @event.listens_for(self.engine.sync_engine, "connect")
+                def count(*_: Any) -> None:
+                    opened[place] += 1
+
+        monkeypatch.setattr("qulab.db.engine.Database", Counted)
+
+        await pool.compare(SMALL["pool"], bench)  # type: ignore[arg-type]
+
+        *_scratch, kept, each_time = opened
+        assert kept <= 5 * 3  # overflow is closed after each round
+        assert each_time == 20 * 3
+
+
+class TestCache:
+    async def test_each_round_begins_with_an_empty_cache(self, bench: Bench) -> None:
+        result = await cache.compare(SMALL["cache"], bench)  # type: ignore[arg-type]
+
+        asked = len(set(cache.zipf([str(i) for i in range(10)], 40, seed=1, skew=1.1)))
+        assert [(one.misses, one.hits, one.bypassed) for one in result.rounds] == [(asked, 40 - asked, 0)] * 2
+        assert result.hit_ratio.median == pytest.approx((40 - asked) / 40)
+        assert result.hit is not None
+        assert result.miss is not None
+        assert result.hit.median < result.miss.median
+
+
+class TestPages:
+    async def test_no_list_page_takes_more_than_three_statements_and_the_last_is_full_as_the_first(
+        self, bench: Bench, traces: Traces, progress: Watched
+    ) -> None:
+        before = await traces.all()
+
+        result = await pages.run(PAGES, bench, progress)
+
+        assert {one.name for one in result.lists} == {"users", "assessments", "scores", "events"}
+        for one in result.lists:
+            assert 0 < one.statements <= 3
+            assert one.first.rows == one.middle.rows == one.last.rows == 50
+            assert len({one.first.address, one.middle.address, one.last.address}) == 3
+        assert {len(row) for row in pages.rows(result).rows} == {len(pages.rows(result).headings)}
+        assert progress.reached_its_total
+        assert await traces.all() == before
+
+    async def test_gives_back_what_it_lent_and_leaves_nothing_when_it_fails(
+        self, bench: Bench, traces: Traces, settings: Any
+    ) -> None:
+        before = await traces.all()
+        settings.ALLOWED_HOSTS = ["qulab.example.com"]
+
+        with pytest.raises(PageFailed, match="DJANGO_ALLOWED_HOSTS must name localhost"):
+            await pages.run(PAGES, bench)
+
+        assert get_database() is bench.database
+        assert await traces.all() == before
