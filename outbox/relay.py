@@ -27,6 +27,7 @@ from outbox.partitions import prepare_partitions
 from outbox.repositories import Mark, PartitionRepository, Position, RelayRepository
 from outbox.verdict import PROGRESS, Ending, is_behind, judge
 from outbox.wake import wait_for_hint
+from qulab.cache import heartbeat
 from qulab.cache.breaker import CircuitBreaker
 from qulab.db.base import utcnow
 from qulab.db.engine import Database
@@ -260,6 +261,7 @@ class Relay:
 
     async def _wait(self, seconds: float) -> None:
         try:
+            await heartbeat.beat(self._streams, "worker-relay")  # also of a relay that Celery does not run
             await wait_for_hint(self._streams, seconds)
         except RedisError:
             await asyncio.sleep(seconds)  # without Redis there are no hints; the breaker says when to look again

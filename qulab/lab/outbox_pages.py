@@ -10,6 +10,7 @@ from outbox import activity, selectors
 from outbox.models import InboxEntry, Status
 from outbox.repositories import InboxRepository
 from outbox.selectors import EventSnapshot, InboxSnapshot
+from qulab.cache import heartbeat
 from qulab.cache.client import get_streams
 from qulab.cache.read_through import Away
 from qulab.db.session import Session
@@ -33,11 +34,13 @@ async def outbox_tables(session: Session) -> dict[str, Any]:
 
 
 async def activity_view() -> dict[str, Any]:
-    """What the relay did of late; None without Redis."""
+    """What the relay did of late, and whether one is heard; the log is None without Redis."""
+    streams = get_streams()
     try:
-        return {"activity": await activity.recent(get_streams(), ROWS)}
+        heard = (await heartbeat.ages(streams))["worker-relay"] is not None
+        return {"activity": await activity.recent(streams, ROWS), "relay_is_heard": heard}
     except Away:
-        return {"activity": None}
+        return {"activity": None, "relay_is_heard": False}
 
 
 def outbox_result(run: SavedRun | None) -> dict[str, Any]:

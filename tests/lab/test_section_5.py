@@ -132,6 +132,19 @@ class TestPublisher:
         assert "Stop the publisher</button>" not in stopped
 
 
+    async def test_a_publisher_is_called_running_only_while_a_relay_says_that_it_lives(
+        self, lab: Lab, database: Database, streams_client: Redis
+    ) -> None:
+        silent = text_of(await lab.get("/lab/5/tables"))
+
+        await Relay(database, streams_client).run(seconds=0.2)
+        heard = text_of(await lab.get("/lab/5/tables"))
+
+        assert "no relay says that it lives" in silent
+        assert ">running<" not in silent
+        assert ">running<" in heard
+
+
 class TestSpeed:
     FIELDS = {"events": 60, "per_commit": 20, "repeats": 2}
 

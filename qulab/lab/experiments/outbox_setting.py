@@ -76,7 +76,15 @@ class Setting:
         async with self.database.reading() as session:
             positions = await PartitionRepository(session).positions()
         marks = [key(one.epoch, one.partition) for one in positions for key in (keys.mark, keys.batch_map)]
-        return [keys.WAKE, keys.ACTIVITY, keys.STREAMS, keys.stream(self.bulk), keys.stream(self.timed), *marks]
+        return [
+            keys.WAKE,
+            keys.ACTIVITY,
+            keys.STREAMS,
+            keys.alive("worker-relay"),
+            keys.stream(self.bulk),
+            keys.stream(self.timed),
+            *marks,
+        ]
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Session]:
