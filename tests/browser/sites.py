@@ -1,0 +1,107 @@
+"""Four running sites: the whole lab, and web processes with no data yet, with many rows, and with parts missing."""
+
+import http.client
+import signal
+import sqlite3
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from qulab.local.redis_server import free_port
+from tests.process.running import PROJECT, START_SECONDS, environment, eventually, manage
+
+NOWHERE = "redis://127.0.0.1:1/0"
+USERS = 120  # three pages of them
+# An event about each user, of every status in turn.
+EVENTS = """
+INSERT INTO domain_events (id, event_type, aggregate_type, aggregate_id, payload, status, published_at, last_error,
+  seq, partition, schema_version, headers, attempts, created_at, updated_at)
+SELECT id, 'UserUpdated', 'User', id, json_object('user_id', id), status, iif(status = 'published', created_at, NULL),
+  iif(status IN ('dead', 'discarded'), 'ValueError: the payload has no field name, which every consumer reads', NULL),
+  number, 1, 1, '{}', iif(status = 'dead', 8, 1), created_at, updated_at
+FROM (SELECT *, row_number() OVER (ORDER BY id) AS number,
+  CASE row_number() OVER (ORDER BY id) % 4
+    WHEN 0 THEN 'dead' WHEN 1 THEN 'published' WHEN 2 THEN 'pending' ELSE 'discarded' END AS status
+  FROM users)
+"""
+
+
+@dataclass(frozen=True)
+class Sites:
+    """The origin of each: `lab` as a newcomer has it; the others without relay, so that what they hold stays."""
+
+    lab: str
+    empty: str  # and with a Redis that it believes to be emulated
+    full: str
+    broken: str
+
+    def __getitem__(self, name: str) -> str:
+        origin: str = getattr(self, name)
+        return origin
+
+
+class Web:
+    """The web process alone, on a migrated SQLite database of its own, without rows."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder, self.port, self._settings = folder, free_port(), settings
+        self.origin = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.folder.mkdir()
+        upgrade = manage(self.folder, "db", "upgrade", **self._settings)
+        assert upgrade.returncode == 0, upgrade.stderr
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "manage.py", "runserver", "--noreload", str(self.port)],
+                cwd=PROJECT,
+                env=environment(self.folder, **self._settings),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        eventually(self._answers, within=START_SECONDS, what=self._log.read_text)
+
+    def close(self) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def fill(self) -> None:
+        """Many rows of each kind."""
+        seeded = manage(self.folder, "seed", "--users", str(USERS), "--scores-per-user", "2", **self._settings)
+        assert seeded.returncode == 0, seeded.stderr
+        self._execute(EVENTS)
+
+    def lose_table(self, name: str) -> None:
+        """From now on a page that needs this table fails."""
+        self._execute(f"DROP TABLE {name}")
+
+    def _execute(self, statement: str) -> None:
+        connection = sqlite3.connect(self.folder / "qulab.db")
+        with connection:
+            connection.execute(statement)
+        connection.close()
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "web.log"
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self._log.read_text()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except OSError:
+            return False
+        finally:
+            connection.close()

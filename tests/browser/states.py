@@ -1,0 +1,171 @@
+"""Every page in every state that looks different, in one list: what is asserted of all is asserted of these."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from playwright.async_api import Page, expect
+
+from .sites import Sites
+
+Step = Callable[[Page], Awaitable[object]]
+
+
+def press(name: str) -> Step:
+    return lambda page: page.get_by_role("button", name=name, exact=True).click()
+
+
+def follow(name: str) -> Step:
+    return lambda page: page.get_by_role("link", name=name).first.click()
+
+
+def fill(label: str, value: str) -> Step:
+    return lambda page: page.get_by_label(label, exact=True).fill(value)
+
+
+def see(text: str) -> Step:
+    return lambda page: expect(page.get_by_text(text).first).to_be_visible()
+
+
+async def forget_cookies(page: Page) -> None:
+    await page.context.clear_cookies()
+
+
+async def come_through_a_proxy(page: Page) -> None:
+    await page.set_extra_http_headers({"X-Forwarded-For": "192.0.2.1"})
+    await page.reload()
+
+
+async def unfold_all(page: Page) -> None:
+    folded = page.locator("details:not([open]) > summary")
+    while await folded.count():
+        await folded.first.click()
+
+
+@dataclass(frozen=True)
+class State:
+    """How a page comes to look like this. `pattern` is the name of its address in the URL configuration."""
+
+    name: str
+    pattern: str
+    path: str
+    steps: tuple[Step, ...] = ()
+    site: str = "lab"
+    status: int = HTTPStatus.OK
+
+    async def reach(self, page: Page, sites: Sites) -> None:
+        await page.goto(sites[self.site] + self.path)
+        for step in self.steps:
+            await step(page)
+
+    @property
+    def listings(self) -> bool:
+        """Whether its code listings are looked at: once for each page, where nothing was done on it yet."""
+        return not self.steps and self.site in {"lab", "full"}
+
+    def __str__(self) -> str:
+        return self.name
+
+
+TOO_MANY_FIELDS = "/lab/1?" + "&".join(["a"] * 1200)
+UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
+EMPTY_FIELDS = (fill("Requests", ""), fill("At the same time", "0"), fill("Database work, ms", "51"))
+NO_ABILITY = (fill("AI fluency θ", "5"), fill("Applied domain reasoning θ", ""), fill("Adaptive capacity θ", "-9"))
+FEW = (fill("Users", "20"), fill("Repeats", "1"))
+ONE_ROUND = (fill("Events", "60"), fill("Rounds", "1"))
+NO_ROUNDS = (fill("Events", "0"), fill("In one commit", ""), fill("Rounds", "6"))
+NO_NUMBERS = (fill("Users", "0"), fill("Scores each", ""), fill("Repeats", "900"))
+FETCH_USER = press("Fetch user")
+ALL_DEAD = "status=dead&all=1"
+
+
+def admin(name: str, pattern: str, path: str, *steps: Step, site: str = "full", status: int = HTTPStatus.OK) -> State:
+    return State(f"admin-{name}", f"admin:{pattern}", f"/admin/{path}", steps, site, status)
+
+
+async def open_first_row(page: Page) -> None:
+    await page.locator("tbody").get_by_role("link").first.click()
+
+
+STATES = [
+    State("introduction", "home", "/"),
+    State("introduction-down", "home", "/", site="broken"),
+    State("1", "lab:models", "/lab/1"),
+    State("1-unfolded", "lab:models", "/lab/1", (unfold_all,)),
+    State("1-empty", "lab:models", "/lab/1", site="empty"),
+    State(
+        "1-created",
+        "lab:models",
+        "/lab/1",
+        (fill("Email", "states@example.com"), fill("Name", "Stated User"), press("Create user")),
+    ),
+    State(
+        "1-refused",
+        "lab:models",
+        "/lab/1",
+        (fill("Email", "not an address"), press("Create user")),
+        status=UNPROCESSABLE,
+    ),
+    State("2", "lab:pool", "/lab/2"),
+    State("2-loaded", "lab:pool", "/lab/2", (fill("Requests", "40"), press("Run the load"), see("Throughput Θ"))),
+    State("2-refused", "lab:pool", "/lab/2", (*EMPTY_FIELDS, press("Run the load")), status=UNPROCESSABLE),
+    State("2-await", "lab:pool", "/lab/2", (press("Run both"),)),
+    State("2-confirm", "lab:reset", "/lab/2/reset"),
+    State("2-confirm-empty", "lab:reset", "/lab/2/reset", site="empty"),
+    State(
+        "2-initialised",
+        "lab:pool",
+        "/lab/2/reset",
+        (press("Delete this and create the sample users"), see("The sample users are there")),
+    ),
+    State("3", "lab:queries", "/lab/3"),
+    State("3-empty", "lab:queries", "/lab/3", site="empty"),
+    State("3-scores", "lab:queries", "/lab/3", (press("Add three sample scores"), see("Three scores for"))),
+    State("3-fetched", "lab:queries", "/lab/3", (press("Fetch lazily"),)),
+    State("3-no-user", "lab:queries", "/lab/3", (press("Fetch eagerly"),), site="empty", status=UNPROCESSABLE),
+    State("3-measured", "lab:queries", "/lab/3", (*FEW, press("Measure"), see("20 users with 3 scores each"))),
+    State("3-refused", "lab:queries", "/lab/3", (*NO_NUMBERS, press("Measure")), status=UNPROCESSABLE),
+    State("4", "lab:cache", "/lab/4"),
+    State("4-fetched", "lab:cache", "/lab/4", (FETCH_USER,)),
+    State("4-score", "lab:cache", "/lab/4", (press("Fetch latest score"),)),
+    State("4-many", "lab:cache", "/lab/4", (press("Fetch 500 times"), see("500 fetches over"))),
+    State("4-updated", "lab:cache", "/lab/4", (press("Update user"),)),
+    State("4-invalidated", "lab:cache", "/lab/4", (press("Invalidate"),)),
+    State("4-reset", "lab:cache", "/lab/4", (press("Reset counters"),)),
+    State("4-emulated", "lab:cache", "/lab/4", site="empty"),
+    State("4-down", "lab:cache", "/lab/4", site="broken"),
+    State("5", "lab:outbox", "/lab/5"),
+    State("5-stored", "lab:outbox", "/lab/5", (press("Calculate and store"), see("Stored together"))),
+    State("5-refused", "lab:outbox", "/lab/5", (*NO_ABILITY, press("Calculate and store")), status=UNPROCESSABLE),
+    State("5-measured", "lab:outbox", "/lab/5", (*ONE_ROUND, press("Measure"), see("Written"))),
+    State("5-no-rounds", "lab:outbox", "/lab/5", (*NO_ROUNDS, press("Measure")), status=UNPROCESSABLE),
+    State("5-emulated", "lab:outbox", "/lab/5", site="empty"),
+    State("5-down", "lab:outbox", "/lab/5", site="broken"),
+    State("5-event", "lab:event", "/lab/5", (press("Calculate and store"), follow("See what became of the event"))),
+    admin("index", "index", ""),
+    admin("index-empty", "index", "", site="empty"),
+    State("admin", "admin:index", "/admin/"),
+    admin("users", "list", "users"),
+    admin("users-sorted", "list", "users?sort=-name&q=a"),
+    admin("users-last", "list", "users?last=1"),
+    admin("users-none", "list", "users?q=nobody+has+this+name"),
+    admin("users-empty", "list", "users", site="empty"),
+    admin("users-refused", "list", "users?after=nonsense&sort=nothing", status=UNPROCESSABLE),
+    admin("assessments", "list", "assessments"),
+    admin("scores", "list", "scores"),
+    admin("events", "list", "events"),
+    admin("events-dead", "list", "events?status=dead"),
+    admin("user", "detail", "users", open_first_row),
+    admin("assessment", "detail", "assessments", open_first_row),
+    admin("score", "detail", "scores", open_first_row),
+    admin("event", "detail", "events?status=dead", open_first_row),
+    admin("nobody", "detail", "users/nobody", status=HTTPStatus.NOT_FOUND),
+    admin("redrive", "action", f"events/redrive?{ALL_DEAD}"),
+    admin("nothing", "action", "events/replay", status=UNPROCESSABLE),
+    admin("discard-refused", "action", f"events/discard?{ALL_DEAD}", press("Discard"), status=UNPROCESSABLE),
+    admin("closed", "index", "", come_through_a_proxy, status=HTTPStatus.FORBIDDEN),
+    State("400", "home", TOO_MANY_FIELDS, status=HTTPStatus.BAD_REQUEST),
+    State("403", "lab:cache", "/lab/4", (forget_cookies, FETCH_USER), status=HTTPStatus.FORBIDDEN),
+    State("404", "home", "/nowhere", status=HTTPStatus.NOT_FOUND),
+    State("500", "lab:models", "/lab/1?run=any", site="broken", status=HTTPStatus.INTERNAL_SERVER_ERROR),
+]

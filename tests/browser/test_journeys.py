@@ -1,0 +1,249 @@
+"""The five demonstrations of the lab, each from the introduction to its visible result, with JavaScript and without."""
+
+import re
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from .person import begin, press, reading, refresh_until, result, table
+from .sites import Sites
+
+pytestmark = pytest.mark.parametrize("scripting", [True, False], ids=["with JavaScript", "without"])
+
+
+class TestDataModels:
+    async def test_a_user_is_created_and_seen_and_a_second_one_of_that_address_refused(
+        self, page: Page, sites: Sites
+    ) -> None:
+        email, name = f"{uuid4().hex[:8]}@example.com", f"New User {uuid4().hex[:4]}"
+        await begin(page, sites.lab, "Data models")
+
+        await page.get_by_label("Email").fill(email)
+        await page.get_by_label("Name").fill(name)
+        await press(page, "Create user")
+
+        await expect(result(page).get_by_role("heading", name=f"{name} is stored")).to_be_visible()
+        await expect(reading(result(page), "Statements")).to_have_text("2")
+        user_id = await result(page).locator("code.id").inner_text()
+        await expect(table(page, "Users").get_by_role("row", name=name)).to_contain_text(user_id)
+
+        await page.get_by_label("Email").fill(email.upper())
+        await page.get_by_label("Name").fill("Somebody Else")
+        await press(page, "Create user")
+
+        await _is_told(page.get_by_label("Email"), "A user with this email exists.")
+        await expect(table(page, "Users")).not_to_contain_text("Somebody Else")
+
+    @pytest.mark.parametrize(
+        ("email", "name", "field", "words"),
+        [
+            ("no address", "Somebody", "Email", "Enter an email address like name@example.com."),
+            ("somebody@example.com", "", "Name", "Enter a name."),
+        ],
+    )
+    async def test_what_is_missing_is_told_at_its_field_and_what_was_typed_stays(
+        self, page: Page, sites: Sites, email: str, name: str, field: str, words: str
+    ) -> None:
+        await begin(page, sites.lab, "Data models")
+
+        await page.get_by_label("Email").fill(email)
+        await page.get_by_label("Name").fill(name)
+        await press(page, "Create user")
+
+        await _is_told(page.get_by_label(field), words)
+        await expect(page.get_by_label("Email")).to_have_value(email)
+        await expect(page.get_by_label("Name")).to_have_value(name)
+
+    async def test_what_goes_with_a_user_is_said_and_the_next_section_is_one_click_away(
+        self, page: Page, sites: Sites
+    ) -> None:
+        await begin(page, sites.lab, "Data models")
+
+        await expect(page.get_by_role("heading", name="What goes with a user")).to_be_visible()
+        await expect(page.get_by_text("ON DELETE CASCADE").first).to_be_visible()
+        await page.get_by_role("navigation", name="Before and after").get_by_role("link", name="Connections").click()
+
+        await expect(page.get_by_role("heading", level=1, name="Connections and pool")).to_be_visible()
+
+
+class TestConnectionsAndPool:
+    async def test_initialising_names_what_goes_first_and_ends_with_two_users(self, page: Page, sites: Sites) -> None:
+        await begin(page, sites.lab, "Connections and pool")
+
+        await page.get_by_role("link", name="Initialise and create sample users").click()
+        await expect(page.get_by_role("heading", name="What will be deleted")).to_be_visible()
+        await expect(page.get_by_role("row", name="users")).to_contain_text(re.compile(r"\d+ rows?"))
+        await page.get_by_role("link", name="Keep everything").click()
+        await expect(page.get_by_role("heading", level=1, name="Connections and pool")).to_be_visible()
+        await page.get_by_role("link", name="Initialise and create sample users").click()
+        await press(page, "Delete this and create the sample users")
+
+        await expect(result(page).get_by_role("heading", name="The sample users are there")).to_be_visible()
+        for name in ("Alex Smith", "Jane Doe"):
+            await expect(result(page).get_by_role("row", name=name)).to_contain_text("@example.com")
+
+    async def test_a_load_uses_the_pool_up_and_says_how_long_requests_waited(self, page: Page, sites: Sites) -> None:
+        await begin(page, sites.lab, "Connections and pool")
+
+        await page.get_by_label("Requests", exact=True).fill("90")
+        await page.get_by_label("At the same time").fill("60")
+        await press(page, "Run the load")
+
+        await expect(reading(result(page), "Most in use")).to_have_text("30of 30")
+        await expect(reading(result(page), "Throughput Θ")).to_have_text(re.compile(r"^[\d.]+/s$"))
+        await expect(result(page).get_by_role("img", name="Connections in use over time")).to_be_visible()
+        await expect(result(page)).to_contain_text("90 requests, 60 at the same time, 20 ms of work each.")
+
+    async def test_a_forgotten_await_is_shown_beside_the_same_call_with_it(self, page: Page, sites: Sites) -> None:
+        await begin(page, sites.lab, "Connections and pool")
+
+        await press(page, "Run both")
+
+        await expect(result(page).get_by_role("row", name="returned")).to_contain_text("coroutine object")
+        await expect(result(page).get_by_role("row", name="later")).to_contain_text("was never awaited")
+
+
+class TestRepositories:
+    async def test_three_scores_are_added_and_fetched_in_two_statements_both_ways(
+        self, page: Page, sites: Sites
+    ) -> None:
+        await begin(page, sites.lab, "Repositories and N+1")
+
+        await page.get_by_label("User", exact=True).select_option(label="Alex Smith · alex.smith@example.com")
+        await press(page, "Add three sample scores")
+        await expect(result(page).get_by_role("heading", name="Three scores for Alex Smith")).to_be_visible()
+
+        for button, heading in [
+            ("Fetch lazily", "Alex Smith, scores loaded when touched"),
+            ("Fetch eagerly", "Alex Smith, scores loaded along"),
+        ]:
+            await press(page, button)
+            await expect(result(page).get_by_role("heading", name=heading)).to_be_visible()
+            await expect(reading(result(page), "Statements")).to_have_text("2")
+            assert int(await reading(result(page), "Scores").inner_text()) >= 3
+
+    async def test_two_hundred_users_take_201_statements_lazily_and_2_eagerly_as_predicted(
+        self, page: Page, sites: Sites
+    ) -> None:
+        await begin(page, sites.lab, "Repositories and N+1")
+
+        await page.get_by_label("Repeats").fill("1")
+        await page.get_by_label("one more than users").check()
+        await press(page, "Measure")
+
+        await expect(result(page)).to_contain_text("200 users with 3 scores each")
+        ways = table(page, "Four ways compared")
+        for way, statements in [("lazy", "201"), ("selectinload", "2"), ("joinedload", "1")]:
+            row = ways.get_by_role("row").filter(has=page.get_by_role("rowheader", name=way, exact=True))
+            await expect(row.get_by_role("cell").first).to_have_text(statements)
+        await expect(result(page)).to_contain_text("As you expected.")
+
+    async def test_an_id_that_nobody_has_is_told_at_its_field(self, page: Page, sites: Sites) -> None:
+        await begin(page, sites.lab, "Repositories and N+1")
+
+        await page.get_by_label("or another user's id").fill("nobody")
+        await press(page, "Fetch eagerly")
+
+        await _is_told(page.get_by_label("or another user's id"), "No user has this id.")
+
+
+class TestCaching:
+    async def test_the_first_fetch_misses_the_second_hits_and_the_counters_say_so(
+        self, page: Page, sites: Sites
+    ) -> None:
+        await begin(page, sites.lab, "Caching with Redis")
+        await press(page, "Invalidate")
+        await expect(result(page).get_by_role("heading", name="Both keys are deleted")).to_be_visible()
+        await press(page, "Reset counters")
+        await expect(page.get_by_text("0 requests, so H is undefined.")).to_be_visible()
+
+        for button, what in [("Fetch user", "User"), ("Fetch latest score", "Latest score")]:
+            for outcome in ("miss", "hit"):
+                await press(page, button)
+                await expect(reading(result(page), what)).to_have_text(outcome)
+
+        counted = page.locator("section").filter(has=page.get_by_role("heading", name="Counted in this process"))
+        for name, value in [("Hits", "2"), ("Misses", "2"), ("Hit ratio H", "0.500")]:
+            await expect(reading(counted, name)).to_have_text(value)
+
+    async def test_an_update_makes_the_next_fetch_miss_and_read_the_new_name(self, page: Page, sites: Sites) -> None:
+        await begin(page, sites.lab, "Caching with Redis")
+        await press(page, "Fetch user")
+
+        await press(page, "Update user")
+        told = await result(page).get_by_role("heading", name="The name is now").inner_text()
+        await press(page, "Fetch user")
+
+        await expect(reading(result(page), "User")).to_have_text("miss")
+        name = told.partition("“")[2].removesuffix("”")
+        await expect(result(page).get_by_role("row", name="name")).to_contain_text(name)
+
+    async def test_invalidating_makes_the_next_fetch_miss(self, page: Page, sites: Sites) -> None:
+        await begin(page, sites.lab, "Caching with Redis")
+        await press(page, "Fetch latest score")
+
+        await press(page, "Invalidate")
+        await expect(result(page)).to_contain_text("The next fetch of either is a miss.")
+        await press(page, "Fetch latest score")
+
+        await expect(reading(result(page), "Latest score")).to_have_text("miss")
+
+    async def test_five_hundred_fetches_show_each_hit_and_miss(self, page: Page, sites: Sites) -> None:
+        await begin(page, sites.lab, "Caching with Redis")
+
+        await press(page, "Fetch 500 times")
+
+        await expect(result(page).get_by_role("heading", name="500 fetches over")).to_be_visible()
+        await expect(result(page).get_by_role("img", name="Hits and misses in order")).to_be_visible()
+        hits = int(await reading(result(page), "Hits").inner_text())
+        assert hits + int(await reading(result(page), "Misses").inner_text()) == 500
+
+
+class TestOutbox:
+    async def test_an_event_waits_for_the_publisher_and_is_then_published_and_handled(
+        self, page: Page, sites: Sites, scripting: bool
+    ) -> None:
+        await begin(page, sites.lab, "Events and the outbox")
+
+        await press(page, "Stop the publisher")
+        await expect(result(page)).to_contain_text("Stopped: each relay ends after its current pass.")
+        await press(page, "Calculate and store")
+        await expect(result(page)).to_contain_text("The publisher was stopped at that moment")
+        event = await page.get_by_role("link", name="See what became of the event").get_attribute("href")
+        await expect(_entry(page, "Pending events", event)).to_be_visible()
+
+        await press(page, "Start the publisher")
+        await expect(result(page)).to_contain_text(re.compile(r"Started, with \d+ events? to publish\."))
+        for place in ("Published events", "Inbox"):
+            if not scripting:
+                await refresh_until(page, _entry(page, place, event))
+            await expect(_entry(page, place, event)).to_be_visible()
+        await expect(_entry(page, "Pending events", event)).to_have_count(0)
+
+        await _entry(page, "Published events", event).click()
+        await expect(page.get_by_role("row", name="Marked as published")).to_contain_text("after the event was created")
+        await expect(page.get_by_role("row", name="Handled by qulab")).to_contain_text("noted in its inbox")
+
+    async def test_a_score_needs_its_user_and_abilities_within_their_scale(self, page: Page, sites: Sites) -> None:
+        await begin(page, sites.lab, "Events and the outbox")
+
+        await page.get_by_label("AI fluency θ").fill("5")
+        await press(page, "Calculate and store")
+        await _is_told(page.get_by_label("AI fluency θ"), "from −4 to 4")
+        await page.get_by_label("AI fluency θ").fill("1.5")
+        await page.get_by_label("User id").fill("nobody")
+        await press(page, "Calculate and store")
+
+        await _is_told(page.get_by_label("User id"), "No user has this id.")
+
+
+async def _is_told(field: Locator, words: str) -> None:
+    """The message belongs to the field, for eyes and for screen readers."""
+    await expect(field).to_have_attribute("aria-invalid", "true")
+    await expect(field).to_have_accessible_description(re.compile(re.escape(words)))
+    await expect(field.page.get_by_text(words).first).to_be_visible()
+
+
+def _entry(page: Page, place: str, event: str | None) -> Locator:
+    return table(page, place).locator(f"a[href='{event}']")
