@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.services import normalize_email
 
+TOO_LONG = _("Use at most %(limit_value)d characters; this has %(show_value)d.")
+
 
 class UserForm(forms.Form):
     email = forms.EmailField(
@@ -15,13 +17,14 @@ class UserForm(forms.Form):
         error_messages={
             "required": _("Enter an email address."),
             "invalid": _("Enter an email address like name@example.com."),
+            "max_length": TOO_LONG,
         },
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     name = forms.CharField(
         label=_("Name"),
         max_length=255,
-        error_messages={"required": _("Enter a name.")},
+        error_messages={"required": _("Enter a name."), "max_length": TOO_LONG},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 

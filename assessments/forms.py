@@ -12,16 +12,37 @@ from qulab.db.base import ID_LENGTH
 
 class AbilityField(forms.FloatField):
     def __init__(self, **kwargs: Any) -> None:
-        widget = forms.NumberInput(attrs={"step": "0.1", "min": LOWEST_ABILITY, "max": HIGHEST_ABILITY})
-        super().__init__(min_value=LOWEST_ABILITY, max_value=HIGHEST_ABILITY, initial=0.0, widget=widget, **kwargs)
+        allowed = _("Enter a number from −%(lowest)g to %(highest)g.") % {
+            "lowest": -LOWEST_ABILITY,
+            "highest": HIGHEST_ABILITY,
+        }
+        super().__init__(
+            min_value=LOWEST_ABILITY,
+            max_value=HIGHEST_ABILITY,
+            initial=0.0,
+            widget=forms.NumberInput(attrs={"step": "0.1", "min": LOWEST_ABILITY, "max": HIGHEST_ABILITY}),
+            error_messages=dict.fromkeys(["required", "invalid", "min_value", "max_value"], allowed),
+            **kwargs,
+        )
 
 
 class ScoreForm(forms.Form):
-    user_id = forms.CharField(label=_("User id"), max_length=ID_LENGTH)
+    user_id = forms.CharField(
+        label=_("User id"),
+        max_length=ID_LENGTH,
+        error_messages={
+            "required": _("Enter the id of a user; section 1 lists some."),
+            "max_length": _("An id has at most %(limit_value)d characters."),
+        },
+    )
     # Not a ChoiceField: for an unknown code the message names near matches.
     occupation_code = forms.CharField(
         label=_("Occupation"),
         max_length=20,
+        error_messages={
+            "required": _("Choose an occupation."),
+            "max_length": _("A code of an occupation has at most %(limit_value)d characters."),
+        },
         widget=forms.Select(choices=[(code, f"{code} {one.title}") for code, one in OCCUPATIONS.items()]),
     )
     fluency = AbilityField(label=_("AI fluency θ"))

@@ -44,7 +44,8 @@ DISCARD = Action(
     title=_("Discard"),
     question=lambda n: ngettext("Discard %(n)d dead event?", "Discard %(n)d dead events?", n) % {"n": n},
     consequence=_(
-        "It is never published, and this cannot be undone. Later events of its aggregate flow again, without it."
+        "What is discarded is never published, and this cannot be undone. Later events of its aggregate flow again, "
+        "without it."
     ),
     field="status",
     value=Status.DEAD,

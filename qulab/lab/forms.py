@@ -19,18 +19,14 @@ class NumberField(forms.IntegerField):
     def __init__(
         self, *, least: int, most: int, initial: int, label: "StrPromise", help_text: "StrPromise | str" = ""
     ) -> None:
+        allowed = _("Enter a whole number from %(least)d to %(most)d.") % {"least": least, "most": most}
         super().__init__(
             min_value=least,
             max_value=most,
             initial=initial,
             label=label,
             help_text=help_text,
-            error_messages={
-                "required": _("Enter a whole number from %(least)d to %(most)d.") % {"least": least, "most": most},
-                "invalid": _("Enter a whole number from %(least)d to %(most)d.") % {"least": least, "most": most},
-                "min_value": _("The least is %(limit_value)s."),
-                "max_value": _("The most is %(limit_value)s."),
-            },
+            error_messages=dict.fromkeys(["required", "invalid", "min_value", "max_value"], allowed),
         )
 
 

@@ -131,7 +131,6 @@ class TestPublisher:
         assert "Start the publisher</button>" in stopped
         assert "Stop the publisher</button>" not in stopped
 
-
     async def test_a_publisher_is_called_running_only_while_a_relay_says_that_it_lives(
         self, lab: Lab, database: Database, streams_client: Redis
     ) -> None:
