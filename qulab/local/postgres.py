@@ -164,12 +164,19 @@ def _wait_until_ready(server: PostgresServer) -> None:
     deadline = time.monotonic() + START_SECONDS
     state = server.folder / "cluster" / "postmaster.pid"
     while server.process.poll() is None and time.monotonic() < deadline:
-        lines = state.read_text().split("\n") if state.exists() else []
+        lines = _lines(state)
         if len(lines) > 7 and lines[0] == str(server.pid) and lines[7].strip() == "ready":
             return
         time.sleep(0.01)
     log = server.folder / LOG
     raise PostgresNotReady(f"PostgreSQL did not start: {last_line(log)}. Its log is {log}.")
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().split("\n")
+    except FileNotFoundError:  # not there yet, or that of a server that was killed, which the new one takes away
+        return []
 
 
 def _make_database(binaries: Path, server: PostgresServer) -> None:
