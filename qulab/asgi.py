@@ -9,9 +9,12 @@ from django.core.handlers.asgi import ASGIHandler
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "qulab.settings")
 django.setup(set_prefix=False)
 
-from qulab.db.loop import close_all  # noqa: E402 - Django must be set up first
+from django.conf import settings  # noqa: E402 - Django must be set up first
 
-_django = ASGIHandler()
+from qulab.db.loop import close_all  # noqa: E402
+from qulab.lean.handler import LeanHandler  # noqa: E402
+
+_django = ASGIHandler() if settings.STOCK_DJANGO else LeanHandler()
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

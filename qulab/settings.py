@@ -177,6 +177,7 @@ INSTALLED_APPS = [
     "servestatic",
     "django.contrib.staticfiles",
 ]
+STOCK_DJANGO = _flag("QULAB_STOCK_DJANGO", False)  # Django's own request path, with its threads
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
@@ -186,6 +187,11 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "qulab.db.middleware.SessionMiddleware",
 ]
+if not STOCK_DJANGO:
+    MIDDLEWARE = [
+        path if path.startswith(("qulab", "servestatic")) else f"qulab.lean.middleware.{path.rpartition('.')[2]}"
+        for path in MIDDLEWARE
+    ]
 ROOT_URLCONF = "qulab.urls"
 ASGI_APPLICATION = "qulab.asgi.application"
 APPEND_SLASH = False
@@ -244,5 +250,6 @@ LOGGING = {
         "celery.worker.request": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING", "filters": ["outages_in_one_line"]},
         "alembic": {"level": "WARNING"},
+        "qulab.db.pool": {"level": "WARNING"},  # it would tell of each Database that is closed
     },
 }

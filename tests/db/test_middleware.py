@@ -113,7 +113,7 @@ class TestSessionMiddleware:
         request = DatabaseRequest()
         request.method = "GET"
         task = asyncio.ensure_future(SessionMiddleware(hang)(request))  # type: ignore[arg-type]
-        await reached.wait()
+        await asyncio.wait_for(reached.wait(), 5)
         assert database.pool_state().checked_out == 1
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -1,0 +1,104 @@
+"""One request, served without a thread: what Django's handler closes in one is closed in the loop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.sync import ThreadSensitiveContext
+from django.core import signals
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
+
+from qulab.lean.signals import disconnect_idle_receivers
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+WATCH_AFTER = 0.05  # seconds a view may take before its client is watched
+
+
+class LeanHandler(ASGIHandler):
+    """Django's handler, with its response closed in the loop. The contract test pins the version it was made from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        disconnect_idle_receivers()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise ValueError(f"only HTTP is served here, not {scope['type']}")
+        async with ThreadSensitiveContext():  # for what does go to a thread after all
+            await self.handle(scope, receive, send)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        set_script_prefix(get_script_prefix(scope))
+        if signals.request_started.receivers:
+            await signals.request_started.asend(sender=type(self), scope=scope)
+        try:
+            request, refused = self.create_request(scope, body)
+            if request is None:
+                assert refused is not None
+                await self.send_response(refused, send)
+                refused.close()
+                return
+            await self._answer(request, receive, send)
+        finally:
+            body.close()
+
+    async def _answer(self, request: HttpRequest, receive: Receive, send: Send) -> None:
+        """Answer, and stop where the client goes away."""
+        response: HttpResponseBase | None = None
+        client = Client(receive)
+        try:
+            response = await self.run_get_response(request)
+            await self.send_response(response, send)
+        except asyncio.CancelledError:
+            if not client.has_left():
+                raise
+        finally:
+            client.forget()
+            if response is not None:
+                response.close()
+            elif signals.request_finished.receivers:
+                await signals.request_finished.asend(sender=type(self))
+
+
+class Client:
+    """Who waits for an answer. When they leave, the task that made this is cancelled.
+
+    Most answers are ready before the watch begins: to listen from the start would cost each of them a task.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._task = asyncio.current_task()
+        self._left = False
+        self._listening: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER, self._watch)
+
+    def forget(self) -> None:
+        """The answer was sent: whoever leaves now leaves with it."""
+        self._timer.cancel()
+        if self._listening is not None:
+            self._listening.cancel()
+
+    def has_left(self) -> bool:
+        """Whether the cancellation that is being handled is this one, and not that of a server that stops."""
+        return self._left and self._task is not None and self._task.uncancel() == 0
+
+    def _watch(self) -> None:
+        self._listening = asyncio.get_running_loop().create_task(self._listen())
+
+    async def _listen(self) -> None:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and self._task is not None:
+            self._left = True
+            self._task.cancel()
