@@ -5,12 +5,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, func, inspect, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, inspect, literal, or_, select
 from sqlalchemy.orm import RelationshipProperty, joinedload, load_only
 
 from qulab.admin.asked import Asked
 from qulab.admin.cursor import BrokenCursor, decode
 from qulab.admin.declare import Admin
+from qulab.db.keyset import beyond, ordered
 from qulab.db.session import Session
 
 PAGE = 50
@@ -48,8 +49,8 @@ def page_statement(admin: Admin, asked: Asked) -> Select[Any]:
     columns, down = order_keys(admin, asked), asked.descending != asked.backwards
     statement = list_statement(admin).where(*clauses(admin, asked))
     if place := asked.after or asked.before:
-        statement = statement.where(_beyond(columns, decode(columns, place), down=down))
-    return statement.order_by(*(column.desc() if down else column.asc() for column in columns)).limit(PAGE + 1)
+        statement = statement.where(beyond(columns, decode(columns, place), descending=down))
+    return statement.order_by(*ordered(columns, descending=down)).limit(PAGE + 1)
 
 
 async def first_rows(session: Session, admin: Admin, *where: ColumnElement[bool], limit: int) -> Sequence[Any]:
@@ -98,19 +99,6 @@ def relationship(admin: Admin, name: str) -> RelationshipProperty[Any]:
 
 def _keys(sort: Any, filtered: bool) -> tuple[Any, ...]:
     return () if filtered and sort.filtered_column is None else sort.keys(filtered)
-
-
-def _beyond(columns: Sequence[Any], values: Sequence[Any], *, down: bool) -> ColumnElement[bool]:
-    """Rows behind a place. A comparison of whole rows, which both databases answer from the index of the order."""
-    given = [literal(value, column.type) for column, value in zip(columns, values, strict=True)]
-    if len(columns) == 1:
-        return _compared(columns[0], given[0], down=down)
-    return _compared(tuple_(*columns), tuple_(*given), down=down)
-
-
-def _compared(row: Any, place: Any, *, down: bool) -> ColumnElement[bool]:
-    clause: ColumnElement[bool] = row < place if down else row > place
-    return clause
 
 
 def _search(admin: Admin, text: str) -> ColumnElement[bool]:
