@@ -11,6 +11,7 @@ from assessments.repositories import AIRScoreRepository
 from assessments.scoring import Ability, score
 from outbox.events import record_event
 from outbox.models import DomainEvent, InboxEntry
+from qulab.db.retry import retried
 from qulab.db.session import Session
 
 INPUT_SD = 0.5  # of a given ability: the precision at which the adaptive test stops
@@ -19,6 +20,7 @@ SAMPLE_ABILITIES = ((-0.5, 0.0, 0.2), (0.3, 0.4, 0.1), (1.0, 0.8, 0.6))
 SAMPLE_OCCUPATION = "15-1252"
 
 
+@retried
 async def calculate_and_store_airscore(
     session: Session,
     *,
@@ -32,11 +34,13 @@ async def calculate_and_store_airscore(
 
     Raises NotFound for the user, UnknownOccupation for the code, ValueError for an ability outside [-4, 4].
     """
+    await UserRepository(session).one(user_id)
     stored = await _add_score(session, user_id, occupation_code, (fluency, domain, adaptive))
     await session.commit()
     return stored
 
 
+@retried
 async def add_sample_scores(session: Session, *, user_id: str) -> list[AIRScore]:
     """Three scores of growing ability, each with its event, in one transaction. Raises NotFound."""
     user = await UserRepository(session).one(user_id)
@@ -49,7 +53,6 @@ async def add_sample_scores(session: Session, *, user_id: str) -> list[AIRScore]
 async def _add_score(
     session: Session, user_id: str, occupation_code: str, abilities: tuple[float, float, float]
 ) -> tuple[AIRScore, DomainEvent]:
-    await UserRepository(session).one(user_id)
     air_score = _calculate(user_id, occupation_code, abilities)
     await AIRScoreRepository(session).create(air_score)
     event = record_event(
@@ -88,6 +91,7 @@ def _calculate(user_id: str, occupation_code: str, abilities: tuple[float, float
     )
 
 
+@retried
 async def reset_lab_data(session: Session) -> list[User]:
     """Delete every user, assessment, score, event and inbox row, then create the sample users, in one transaction."""
     if session.get_bind().dialect.name == "postgresql":

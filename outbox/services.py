@@ -7,21 +7,25 @@ from sqlalchemy import ColumnElement
 
 from outbox.repositories import DomainEventRepository, PartitionRepository
 from outbox.wake import wake_relay
+from qulab.db.retry import retried
 from qulab.db.session import Session
 
 
+@retried
 async def pause(session: Session) -> None:
     """Stop publishing after the current pass, in every relay, until `resume`."""
     await PartitionRepository(session).set_paused(True)
     await session.commit()
 
 
+@retried
 async def resume(session: Session) -> None:
     """Publish again, at once."""
     await PartitionRepository(session).set_paused(False)
     await _commit_and_wake(session)
 
 
+@retried
 async def redrive(session: Session, *where: ColumnElement[bool]) -> int:
     """Put the dead letters among these events back to pending; returns how many there were."""
     count = await DomainEventRepository(session).redrive(*where)
@@ -29,6 +33,7 @@ async def redrive(session: Session, *where: ColumnElement[bool]) -> int:
     return count
 
 
+@retried
 async def replay(session: Session, *where: ColumnElement[bool]) -> int:
     """Publish the published ones among these events again, under new entries; returns how many.
 
@@ -40,6 +45,7 @@ async def replay(session: Session, *where: ColumnElement[bool]) -> int:
     return count
 
 
+@retried
 async def discard(session: Session, *where: ColumnElement[bool], reason: str) -> int:
     """Give the dead letters among these events up; their aggregates flow again. Raises ValueError without a reason."""
     if not reason.strip():

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar, copy_context
 from typing import Any, NoReturn
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, SessionTransaction
 from sqlalchemy.orm import Session as SyncSession
@@ -15,6 +16,9 @@ from qulab.db.errors import ReadOnlySession
 logger = logging.getLogger(__name__)
 
 Hook = Callable[[], Awaitable[object]]
+
+# Inside a commit, which is a task of its own: the task that waits for it. It knows the line that called for it.
+committing_task: ContextVar["asyncio.Task[Any] | None"] = ContextVar("committing_task", default=None)
 
 
 class UnitOfWork(SyncSession):
@@ -36,6 +40,15 @@ class Session(AsyncSession):
         """Refused: its block would commit at its end, and what waits for `commit()` would never run."""
         raise RuntimeError("use commit() by name: session.begin() would commit without the hooks of on_commit()")
 
+    @property
+    def commit_was_sent(self) -> bool:
+        """Whether a COMMIT was sent since this was last set to False: from there on only the database knows its end."""
+        return bool(self.sync_session.info.get("commit_was_sent"))
+
+    @commit_was_sent.setter
+    def commit_was_sent(self, value: bool) -> None:
+        self.sync_session.info["commit_was_sent"] = value
+
     async def stop_writing(self) -> None:
         """Roll back, and only read from here on: who shows why a change was refused must not hold the write lock."""
         await self.rollback()
@@ -48,7 +61,9 @@ class Session(AsyncSession):
 
     async def commit(self) -> None:
         """Commit, then run the hooks. A cancellation that arrives meanwhile is raised when both are finished."""
-        await _finish(asyncio.ensure_future(self._commit_and_run_hooks()))
+        context = copy_context()
+        context.run(committing_task.set, asyncio.current_task())
+        await _finish(asyncio.get_running_loop().create_task(self._commit_and_run_hooks(), context=context))
 
     async def _commit_and_run_hooks(self) -> None:
         await super().commit()
@@ -105,6 +120,28 @@ def _within(transaction: SessionTransaction | None, outer: SessionTransaction) -
             return True
         transaction = transaction.parent
     return False
+
+
+@event.listens_for(UnitOfWork, "before_commit")
+def _note_commit(session: SyncSession) -> None:
+    # Flushed by hand, so that what fails from here on is the COMMIT and nothing before it.
+    if session.in_nested_transaction():
+        return
+    if not session.info.get("reading"):
+        session.flush()
+    session.info["commit_was_sent"] = True
+
+
+@event.listens_for(UnitOfWork, "after_begin")
+def _begin_read_only(session: SyncSession, _transaction: SessionTransaction, connection: Connection) -> None:
+    """On PostgreSQL the server refuses writes of a read session, also in plain SQL; the pool takes the mark off again.
+
+    Set where the driver begins its transaction, with the first statement. The engine's own option for this costs every
+    request a listener and a reset.
+    """
+    if session.info.get("reading") and connection.dialect.name == "postgresql":
+        driver: Any = connection.connection.dbapi_connection
+        driver.readonly = True
 
 
 @event.listens_for(UnitOfWork, "do_orm_execute")
