@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Float, Index, String
+from sqlalchemy import Float, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from qulab.db.base import ID_LENGTH, Base, TimestampMixin, new_id
@@ -24,6 +24,10 @@ class User(TimestampMixin, Base):
     occupation_code: Mapped[str | None] = mapped_column(String(20))
     education_level: Mapped[str | None] = mapped_column(String(50))
     years_experience: Mapped[float | None] = mapped_column(Float)
+    # Counts the changes: who saves a form that is older than the row is told, and overwrites nothing.
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))
+
+    __mapper_args__ = {"version_id_col": version}
 
     assessments: Mapped[list["Assessment"]] = relationship(
         back_populates="user", cascade="all, delete-orphan", passive_deletes=True, lazy="raise"

@@ -7,7 +7,8 @@ from accounts.models import User
 from accounts.repositories import UserRepository
 from outbox.events import record_event
 from qulab.cache.read_through import get_cache
-from qulab.db.errors import Conflict
+from qulab.db.errors import Conflict, Stale
+from qulab.db.retry import retried
 from qulab.db.session import Session
 
 EDITABLE = frozenset({"email", "name", "occupation_code", "education_level", "years_experience"})
@@ -22,6 +23,7 @@ def normalize_email(email: str) -> str:
     return email.strip().lower()
 
 
+@retried
 async def create_user(
     session: Session,
     *,
@@ -66,14 +68,20 @@ async def ensure_user(session: Session, *, email: str, name: str, **profile: Any
         return user
 
 
-async def update_user(session: Session, *, user_id: str, **changes: Any) -> User:
-    """Change fields of a profile. Raises NotFound, Conflict when the new address is taken, ValueError for no field."""
+@retried
+async def update_user(session: Session, /, *, user_id: str, version: int | None = None, **changes: Any) -> User:
+    """Change fields of a profile; with a `version`, only if it is still the one that the person saw.
+
+    Raises NotFound, Stale, Conflict when the new address is taken, and ValueError for no field.
+    """
     if unknown := changes.keys() - EDITABLE:
         raise ValueError(f"not fields of a profile that can be changed: {', '.join(sorted(unknown))}")
     if "email" in changes:
         changes["email"] = normalize_email(changes["email"])
     repository = UserRepository(session)
-    user = await repository.one(user_id)
+    user = await repository.one(user_id, fresh=True)  # not as a caller of this session remembers it
+    if version is not None and version != user.version:
+        raise Stale
     for field, value in changes.items():
         setattr(user, field, value)
     await repository.add(user)
@@ -82,6 +90,7 @@ async def update_user(session: Session, *, user_id: str, **changes: Any) -> User
     return user
 
 
+@retried
 async def delete_user(session: Session, *, user_id: str) -> None:
     """Delete a user with their assessments and scores. Raises NotFound."""
     repository = UserRepository(session)
@@ -91,6 +100,7 @@ async def delete_user(session: Session, *, user_id: str) -> None:
     await session.commit()
 
 
+@retried
 async def create_sample_users(session: Session) -> list[User]:
     """Alex Smith and Jane Doe, each created if not there, in one transaction."""
     users = await add_sample_users(session)

@@ -17,6 +17,7 @@ class UserSnapshot(msgspec.Struct, frozen=True):
     years_experience: float | None
     created_at: datetime
     updated_at: datetime
+    version: int
 
     @classmethod
     def of(cls, user: User) -> Self:

@@ -33,6 +33,13 @@ class Conflict(DataLayerError):
         self.field = field
 
 
+class Stale(DataLayerError):
+    """The row was changed or deleted by someone else after it was read. Read it again, and decide again."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
 class ReadOnlySession(DataLayerError):
     """A read session was asked to write. Open it with `database.writing()`; in a view, change data under POST only."""
 

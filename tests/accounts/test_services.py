@@ -2,10 +2,11 @@ import asyncio
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from accounts.cached import USER, CachedUserRepository
 from accounts.forms import UserForm
+from accounts.models import User
 from accounts.repositories import UserRepository
 from accounts.services import create_sample_users, create_user, delete_user, ensure_user, update_user
 from assessments.repositories import AIRScoreRepository
@@ -14,7 +15,7 @@ from outbox.models import DomainEvent
 from qulab.cache.metrics import Outcome
 from qulab.cache.read_through import Cache
 from qulab.db.engine import Database
-from qulab.db.errors import Conflict, NotFound
+from qulab.db.errors import Conflict, NotFound, Stale
 from qulab.db.session import Session
 
 pytestmark = pytest.mark.usefixtures("cache", "streams_client")
@@ -109,7 +110,7 @@ class TestDeleteUser:
 
 class TestEagerLoading:
     async def test_a_user_with_scores_takes_two_statements(self, database: Database) -> None:
-        from qulab.lab.measure import probe
+        from qulab.db.probe import probe
 
         async with database.writing() as session:
             user = await create_user(session, email="a@example.com", name="A")
@@ -167,7 +168,7 @@ class TestCachedUser:
         user_id = await self.create(database)
         await CachedUserRepository(database, cache).get_by_id_cached(user_id)
 
-        assert USER.key(user_id) == f"q1:user:{user_id}"
+        assert USER.key(user_id) == f"q2:user:{user_id}"
         assert 3000 < await cache.redis.ttl(USER.key(user_id)) <= 3600
 
     async def test_the_event_of_a_change_invalidates_again(
@@ -218,3 +219,58 @@ class TestUserForm:
 
         assert not form.is_valid()
         assert set(form.errors) == {field}
+
+
+class TestEditing:
+    async def test_a_form_that_is_older_than_the_row_overwrites_nothing(self, database: Database) -> None:
+        async with database.writing() as session:
+            user = await create_user(session, email="a@example.com", name="A")
+        seen = user.version
+        async with database.writing() as session:
+            await update_user(session, user_id=user.id, version=seen, name="B")
+
+        async with database.writing() as session:
+            with pytest.raises(Stale, match="changed or deleted by someone else"):
+                await update_user(session, user_id=user.id, version=seen, name="C")
+
+        async with database.reading() as session:
+            stored = await UserRepository(session).one(user.id)
+        assert (stored.name, stored.version) == ("B", seen + 1)
+
+    async def test_a_change_between_reading_and_writing_is_noticed_without_a_version_too(
+        self, database: Database
+    ) -> None:
+        """The row moves under the session by hand: on SQLite a second writer would wait for the first."""
+        async with database.writing() as session:
+            user = await create_user(session, email="a@example.com", name="A")
+        async with database.writing() as session:
+            repository = UserRepository(session)
+            mine = await repository.one(user.id)
+            await session.execute(text("UPDATE users SET version = version + 1, name = 'theirs'"))
+            mine.name = "mine"
+            with pytest.raises(Stale):
+                await repository.add(mine)
+
+    async def test_a_row_that_the_caller_kept_from_an_earlier_change_is_read_again(self, database: Database) -> None:
+        async with database.writing() as session:
+            user = await create_user(session, email="a@example.com", name="A")
+        async with database.writing() as session:
+            kept = await update_user(session, user_id=user.id, name="B")
+            async with database.writing() as other:
+                await update_user(other, user_id=user.id, name="C")
+
+            changed = await update_user(session, user_id=user.id, education_level="PhD")
+
+        assert changed is kept
+        assert (changed.name, changed.education_level) == ("C", "PhD")
+
+    async def test_statements_past_the_unit_of_work_count_as_changes(self, database: Database) -> None:
+        async with database.writing() as session:
+            user = await create_user(session, email="a@example.com", name="A")
+        async with database.writing() as session:
+            repository = UserRepository(session)
+            await repository.update(User.id == user.id, name="B")
+            changed = await repository.upsert({"email": "a@example.com", "name": "C"}, unique=["email"])
+            await session.commit()
+
+        assert changed.version == user.version + 2
