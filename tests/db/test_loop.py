@@ -1,6 +1,8 @@
 import asyncio
 from contextlib import suppress
 
+import pytest
+
 from qulab.db import worker
 from qulab.db.engine import databases, get_database
 from qulab.db.loop import PerLoop, close_all, raise_if_cancelled
@@ -77,3 +79,29 @@ class TestWorker:
 
         assert loop.is_closed()
         assert loop not in databases._resources
+
+    def test_what_a_failed_task_started_ends_with_it(self) -> None:
+        """The loop runs again only with the next task, and would go on with what is left there."""
+        ran: list[str] = []
+
+        async def stray() -> None:
+            await asyncio.sleep(0.01)
+            ran.append("stray")
+
+        async def fails() -> None:
+            left.append(asyncio.ensure_future(stray()))
+            await asyncio.sleep(0)
+            raise ValueError("this task is broken")
+
+        async def next_one() -> None:
+            await asyncio.sleep(0.05)
+
+        left: list[object] = []
+        try:
+            with pytest.raises(ValueError, match="broken"):
+                worker.run(fails())
+            worker.run(next_one())
+        finally:
+            worker.stop()
+
+        assert ran == []
