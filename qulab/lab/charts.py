@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from qulab.db.probe import Statement
 from qulab.lab.experiments.pool import Sample
-from qulab.lab.measure import Statement, quantile
+from qulab.lab.measure import quantile
 
 WIDTH, HEIGHT = 640, 200
 LEFT, RIGHT, TOP, BOTTOM = 36, 12, 22, 26

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from qulab.cache.metrics import CacheMetrics
 from qulab.db.engine import Database
+from qulab.db.lines import Line
 from qulab.lab import charts, formulas
 from qulab.lab.demonstrations.cache import FETCH_MANY
 from qulab.lab.demonstrations.queries import COMPARE
@@ -95,6 +96,7 @@ class GroupView(msgspec.Struct, frozen=True):
     milliseconds: float
     sql: str
     short: str
+    lines: list[Line]
 
 
 class VariantView(msgspec.Struct, frozen=True):
@@ -134,7 +136,7 @@ def queries_result(run: SavedRun | None) -> dict[str, Any]:
                 VariantView(
                     variant,
                     [
-                        GroupView(one.count, one.milliseconds, one.sql, charts.abbreviated(one.sql))
+                        GroupView(one.count, one.milliseconds, one.sql, charts.abbreviated(one.sql), one.lines)
                         for one in variant.groups
                     ],
                     round(100 * variant.time.median / slowest, 1),

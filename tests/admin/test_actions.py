@@ -9,7 +9,7 @@ from outbox.models import DomainEvent, Status
 from outbox.relay import Relay
 from qulab.admin import query
 from qulab.db.engine import Database
-from qulab.lab.measure import probe
+from qulab.db.probe import probe
 from tests.admin.conftest import Desk, Page, event, store, user
 
 ACTIONS = ["redrive", "replay", "discard"]

@@ -2,7 +2,7 @@ import pytest
 
 from outbox.models import Status
 from qulab.db.engine import Database
-from qulab.lab.measure import probe
+from qulab.db.probe import probe
 from tests.admin.conftest import NOON, Desk, assessment, event, score, store, user
 
 

@@ -7,7 +7,7 @@ from outbox.models import Status
 from qulab.admin import query
 from qulab.admin.site import site
 from qulab.db.engine import Database
-from qulab.lab.measure import probe
+from qulab.db.probe import probe
 from tests.admin.conftest import NOON, Desk, assessment, event, score, store, user, users
 
 NAMES = ["users", "assessments", "scores", "events"]

@@ -1,65 +1,10 @@
-import asyncio
-
 import pytest
-from sqlalchemy import text
 
-from qulab.db.engine import Database
+from qulab.db.probe import Statement
 from qulab.lab import charts, sources
 from qulab.lab.experiments.pool import Sample, thinned
-from qulab.lab.measure import Statement, probe, quantile, spread
+from qulab.lab.measure import quantile, spread
 from qulab.lab.sources import SourceMissing, source
-
-SELECT = text("SELECT 1")
-
-
-async def select(database: Database, times: int = 1) -> None:
-    async with database.reading() as session:
-        for _ in range(times):
-            await session.execute(SELECT)
-
-
-class TestProbe:
-    async def test_counts_each_statement_and_no_begin_or_commit(self, database: Database) -> None:
-        with probe(database.engine) as opened:
-            async with database.writing() as session:
-                for _ in range(3):
-                    await session.execute(SELECT)
-                await session.commit()
-
-        assert opened.count == 3
-        assert [one.sql for one in opened.statements if not one.controls] == ["SELECT 1"] * 3
-        assert opened.commit_ms > 0
-
-    async def test_sees_tasks_started_inside_it(self, database: Database) -> None:
-        with probe(database.engine) as opened:
-            await asyncio.gather(*(select(database) for _ in range(4)))
-
-        assert opened.count == 4
-
-    async def test_does_not_see_what_runs_beside_it(self, database: Database) -> None:
-        beside = asyncio.create_task(select(database, 5))
-
-        with probe(database.engine) as opened:
-            await select(database)
-            await beside
-
-        assert opened.count == 1
-
-    async def test_lists_a_statement_that_failed(self, database: Database) -> None:
-        with probe(database.engine) as opened:
-            async with database.reading() as session:
-                with pytest.raises(Exception, match="nowhere"):
-                    await session.execute(text("SELECT * FROM nowhere"))
-
-        assert [one.failed for one in opened.statements if not one.controls] == [True]
-
-    async def test_groups_by_text(self, database: Database) -> None:
-        with probe(database.engine) as opened:
-            await select(database, 3)
-            async with database.reading() as session:
-                await session.execute(text("SELECT 2"))
-
-        assert [(group.sql, group.count) for group in opened.groups()] == [("SELECT 1", 3), ("SELECT 2", 1)]
 
 
 class TestStatistics:

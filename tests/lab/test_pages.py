@@ -3,7 +3,7 @@ import re
 import pytest
 
 from qulab.db.engine import Database
-from qulab.lab.measure import probe
+from qulab.db.probe import probe
 from tests.lab.conftest import Lab, text_of
 
 PAGES = ["/", "/lab/1", "/lab/2", "/lab/3", "/lab/4", "/lab/5", "/lab/2/reset"]

@@ -87,8 +87,9 @@ async def fetch_many(session: Session, database: Database, cache: Cache) -> expe
 async def rename(session: Session, cache: Cache, user_id: str) -> Changed:
     """Change the profile, so that the commit deletes its keys. Raises NotFound."""
     before = await entries(cache, _keys(user_id))
-    user = await UserRepository(session).one(user_id)
-    number = int(user.name.rpartition("#")[2]) + 1 if "#" in user.name else 2
+    name = (await UserRepository(session).one(user_id)).name
+    await session.rollback()  # the service begins its own transaction, and can run it again
+    number = int(name.rpartition("#")[2]) + 1 if "#" in name else 2
     user = await update_user(session, user_id=user_id, name=f"Cache Demo User #{number}")
     after = await entries(cache, _keys(user_id))
     return Changed("update", bool(before and after), before, after, user.name)

@@ -7,8 +7,8 @@ import msgspec
 from accounts.services import create_user
 from accounts.snapshots import UserSnapshot
 from qulab.db.engine import Database
+from qulab.db.probe import Statement, probe
 from qulab.db.session import Session
-from qulab.lab.measure import Statement, probe
 from qulab.lab.runs import Kind
 
 

@@ -9,11 +9,11 @@ from assessments.snapshots import AIRScoreSnapshot
 from outbox.selectors import OutboxState, outbox_state
 from outbox.services import pause, resume
 from qulab.db.engine import Database
+from qulab.db.probe import Statement, probe
 from qulab.db.session import Session
 from qulab.lab.experiments import Bench
 from qulab.lab.experiments import outbox as experiment
 from qulab.lab.experiments.outbox_setting import OutboxParameters
-from qulab.lab.measure import Statement, probe
 from qulab.lab.runs import Kind
 
 
