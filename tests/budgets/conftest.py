@@ -1,0 +1,56 @@
+"""A project with a given number of rows of each kind, on both databases, with a real Redis beside it."""
+
+from typing import Any
+
+import pytest
+from django.test import AsyncClient
+from redis.asyncio import Redis
+
+from outbox.models import InboxEntry, Status
+from qulab.cache.read_through import Cache
+from qulab.db.engine import Database
+from qulab.lab.demo_users import cache_demo_user, event_demo_user
+from tests.admin.conftest import NOON, assessment, event, score, store, user
+
+STATES = [Status.PENDING, Status.PUBLISHED, Status.DEAD]
+
+
+class Project:
+    """Grows by rows of each kind. `keys` name one of each, for the addresses that are about one."""
+
+    def __init__(self, client: AsyncClient, database: Database, cache: Cache) -> None:
+        self.client = client
+        self.database = database
+        self._cache = cache
+        self.keys: dict[str, str] = {}
+        self.rows = 0
+
+    async def grow_to(self, rows: int) -> None:
+        people = [user(n) for n in range(self.rows, rows)]
+        scores, assessments = [score(one) for one in people], [assessment(one) for one in people]
+        events = [event(state, aggregate_id=f"u{n}") for state in STATES for n in range(self.rows, rows)]
+        await store(self.database, *people, *scores, *assessments, *events)
+        handled = [
+            InboxEntry(consumer_group="qulab", event_id=one.id, event_type=one.event_type, processed_at=NOON)
+            for one in events
+        ]
+        await store(self.database, *handled)
+        self.keys |= {"user": people[0].id, "score": scores[0].id, "assessment": assessments[0].id}
+        self.keys |= {str(state): next(one.id for one in events if one.status == state) for state in STATES}
+        self.keys |= {"rows": str(rows)}
+        self.rows = rows
+
+    async def forget_what_was_read(self) -> None:
+        await self._cache.redis.flushdb()
+
+
+@pytest.fixture
+async def project(
+    database: Database, cache: Cache, streams_client: Redis, redis_url: str, settings: Any, async_client: AsyncClient
+) -> Project:
+    """With the users that two sections make for themselves when they are opened for the first time."""
+    settings.CELERY_BROKER_URL = f"{redis_url.removesuffix('/0')}/2"
+    settings.REDIS_URL = redis_url
+    for demo_user in (cache_demo_user, event_demo_user):
+        await demo_user(database)
+    return Project(async_client, database, cache)

@@ -1,0 +1,152 @@
+"""How many statements each address of the project may send: exactly so many, with ten rows and with a hundred.
+
+An address is written with the keys of `Project.keys`. `first` is a form that is sent before, unmeasured: what it
+redirects to is the address then, so that a page is asked for with a result on it.
+"""
+
+from typing import NamedTuple
+
+Fields = dict[str, str]
+
+
+class Case(NamedTuple):
+    address: str
+    statements: int
+    method: str = "GET"
+    fields: Fields = {}
+    status: int = 200
+    first: tuple[str, Fields] | None = None
+    lists: bool = False  # a list of rows: held to MOST_OF_A_LIST
+    more_on_postgresql: int = 0  # it locks the table, or makes and drops the schema of an experiment
+    more_with_a_hundred: int = 0  # only the experiment on a cold cache, which reads each user that it is asked for
+
+
+MOST_OF_A_LIST = 3
+
+
+def post(address: str, statements: int, fields: Fields | None = None, status: int = 302) -> Case:
+    return Case(address, statements, "POST", fields or {}, status)
+
+
+def only_post(address: str) -> Case:
+    """Who comes here by GET is led to the section."""
+    return Case(address, 0, status=302)
+
+
+def result_of(address: str, statements: int, fields: Fields | None = None) -> Case:
+    return Case("", statements, first=(address, fields or {}))
+
+
+def listed(address: str, statements: int) -> Case:
+    return Case(address, statements, lists=True)
+
+
+NEW_USER = {"email": "new{rows}@example.com", "name": "New"}
+SCORE = {"user_id": "{user}", "occupation_code": "15-1252", "fluency": "1.2", "domain": "0.4", "adaptive": "-0.3"}
+LOAD = {"requests": "6", "concurrency": "2", "work_ms": "0"}
+COMPARE = {"users": "3", "scores_per_user": "2", "repeats": "1"}
+MEASURE = {"events": "4", "per_commit": "2", "repeats": "1"}
+CHOSEN = {"user_id": "{user}"}
+
+BUDGETS: dict[str, list[Case]] = {
+    "": [Case("/", 1)],
+    "healthz": [Case("/healthz", 0)],
+    "readyz": [Case("/readyz", 1, status=503)],
+    # --- The lab ---
+    "lab/state": [Case("/lab/state", 1)],
+    "lab/1": [listed("/lab/1", 2), result_of("/lab/1/users", 3, NEW_USER)],
+    "lab/1/users": [
+        only_post("/lab/1/users"),
+        post("/lab/1/users", 3, NEW_USER),
+        post("/lab/1/users", 2, {"email": "", "name": ""}, 422),
+        post("/lab/1/users", 3, {"email": "user0000@example.com", "name": "Taken"}, 422),
+    ],
+    "lab/2": [Case("/lab/2", 0), result_of("/lab/2/load", 1, LOAD)],
+    "lab/2/pool.json": [Case("/lab/2/pool.json", 0)],
+    "lab/2/load": [only_post("/lab/2/load"), post("/lab/2/load", 7, LOAD), post("/lab/2/load", 0, {}, 422)],
+    "lab/2/reset": [Case("/lab/2/reset", 2), post("/lab/2/reset", 12)._replace(more_on_postgresql=1)],
+    "lab/2/await": [only_post("/lab/2/await"), post("/lab/2/await", 2)],
+    "lab/3": [
+        listed("/lab/3", 1),
+        result_of("/lab/3/compare", 2, COMPARE),
+        result_of("/lab/3/fetch/eager", 2, CHOSEN),
+    ],
+    "lab/3/scores": [
+        only_post("/lab/3/scores"),
+        post("/lab/3/scores", 9, CHOSEN),
+        post("/lab/3/scores", 2, {"user_id": "nobody"}, 422),
+    ],
+    "lab/3/fetch/(?P<how>lazy|eager)": [
+        only_post("/lab/3/fetch/lazy"),
+        post("/lab/3/fetch/lazy", 3, CHOSEN),
+        post("/lab/3/fetch/eager", 3, CHOSEN),
+    ],
+    "lab/3/compare": [
+        only_post("/lab/3/compare"),
+        post("/lab/3/compare", 1, COMPARE)._replace(more_on_postgresql=3),
+        post("/lab/3/compare", 1, {}, 422),
+    ],
+    "lab/4": [Case("/lab/4", 2), result_of("/lab/4/fetch-many", 3)],
+    "lab/4/fetch/(?P<what>user|score)": [
+        only_post("/lab/4/fetch/user"),
+        post("/lab/4/fetch/user", 4),
+        post("/lab/4/fetch/score", 4),
+    ],
+    "lab/4/fetch-many": [
+        only_post("/lab/4/fetch-many"),
+        post("/lab/4/fetch-many", 16)._replace(more_with_a_hundred=72),
+    ],
+    "lab/4/update": [only_post("/lab/4/update"), post("/lab/4/update", 7)],
+    "lab/4/invalidate": [only_post("/lab/4/invalidate"), post("/lab/4/invalidate", 3)],
+    "lab/4/reset": [only_post("/lab/4/reset"), post("/lab/4/reset", 1)],
+    "lab/5": [Case("/lab/5", 5), result_of("/lab/5/scores", 6, SCORE)],
+    "lab/5/scores": [
+        only_post("/lab/5/scores"),
+        post("/lab/5/scores", 5, SCORE),
+        post("/lab/5/scores", 6, {**SCORE, "user_id": "nobody"}, 422),
+    ],
+    "lab/5/publisher/(?P<to>start|stop)": [
+        only_post("/lab/5/publisher/stop"),
+        post("/lab/5/publisher/stop", 3),
+        post("/lab/5/publisher/start", 3),
+    ],
+    "lab/5/measure": [
+        only_post("/lab/5/measure"),
+        post("/lab/5/measure", 1, MEASURE)._replace(more_on_postgresql=3),
+        post("/lab/5/measure", 5, {}, 422),
+    ],
+    "lab/5/tables": [Case("/lab/5/tables", 4)],
+    "lab/5/events/<str:event_id>": [Case("/lab/5/events/{pending}", 2), Case("/lab/5/events/nobody", 1, status=404)],
+    # --- Data ---
+    "admin/": [Case("/admin/", 1)],
+    "admin/LIST": [
+        listed("/admin/users", 2),
+        listed("/admin/users?q=person&sort=name", 2),
+        listed("/admin/users?last=1", 2),
+        listed("/admin/assessments", 2),
+        listed("/admin/scores", 2),
+        listed("/admin/events", 2),
+        listed("/admin/events?status=dead", 2),
+    ],
+    "admin/LIST/(?P<key>[^/]+)": [
+        Case("/admin/users/{user}", 4),
+        Case("/admin/assessments/{assessment}", 1),
+        Case("/admin/scores/{score}", 1),
+        Case("/admin/events/{dead}", 1),
+        Case("/admin/events/nobody", 1, status=404),
+    ],
+    "admin/events/redrive": [
+        Case("/admin/events/redrive?id={dead}", 2),
+        Case("/admin/events/redrive?all=1", 2),
+        post("/admin/events/redrive", 2, {"all": "1", "confirmed": "{rows}"}),
+    ],
+    "admin/events/replay": [
+        Case("/admin/events/replay?id={published}", 2),
+        post("/admin/events/replay", 2, {"all": "1", "confirmed": "{rows}"}),
+    ],
+    "admin/events/discard": [
+        Case("/admin/events/discard?id={dead}", 2),
+        post("/admin/events/discard", 2, {"all": "1", "confirmed": "{rows}", "reason": "broken"}),
+        post("/admin/events/discard", 2, {"all": "1", "confirmed": "{rows}"}, 422),
+    ],
+}
