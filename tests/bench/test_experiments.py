@@ -8,16 +8,17 @@ import pytest
 from sqlalchemy import event
 
 from qulab.db.engine import Database, get_database
-from qulab.lab.experiments import Bench, Busy, alone, cache, outbox, pages, pool, queries
+from qulab.lab.experiments import Bench, Busy, alone, cache, outbox, pages, pool_ways, queries, repository_questions
 from qulab.lab.experiments.in_process import PageFailed
 from qulab.lab.experiments.registry import EXPERIMENTS
 from qulab.lab.experiments.tables import lines
 from tests.bench.conftest import Traces, Watched
 
 SMALL: dict[str, msgspec.Struct] = {
-    "pool": pool.PoolBenchParameters(requests=20, concurrency=8, work_ms=2, size=3, overflow=2, repeats=2),
+    "pool": pool_ways.PoolBenchParameters(requests=20, concurrency=8, work_ms=2, size=3, overflow=2, repeats=2),
     "queries": queries.QueriesParameters(users=5, scores_per_user=2, repeats=2),
     "cache": cache.CacheBenchParameters(users=10, fetches=40, repeats=2),
+    "repository": repository_questions.RepositoryParameters(rows=60, rounds=2, calls=2),
     "outbox": outbox.OutboxParameters(events=60, per_commit=20, timed=5, rate=100, repeats=2),
 }
 PAGES = pages.PagesParameters(users=210, scores_per_user=1, events=110, repeats=1)
@@ -104,10 +105,10 @@ class TestQueries:
 
 
 class TestPool:
-    async def test_both_ways_stay_within_the_same_bounds_and_do_the_same_work(self, bench: Bench) -> None:
-        result = await pool.compare(SMALL["pool"], bench)  # type: ignore[arg-type]
+    async def test_all_ways_stay_within_the_same_bounds_and_do_the_same_work(self, bench: Bench) -> None:
+        result = await pool_ways.compare(SMALL["pool"], bench)  # type: ignore[arg-type]
 
-        assert [way.name for way in result.ways] == ["pool", "connect each time"]
+        assert [way.name for way in result.ways] == ["pool", "SQLAlchemy's pool", "connect each time"]
         for way in result.ways:
             assert (way.throughput.n, way.failed) == (2, 0)
             assert 1 < way.peak <= 5
@@ -130,11 +131,26 @@ class TestPool:
 
         monkeypatch.setattr("qulab.db.engine.Database", Counted)
 
-        await pool.compare(SMALL["pool"], bench)  # type: ignore[arg-type]
+        await pool_ways.compare(SMALL["pool"], bench)  # type: ignore[arg-type]
 
-        *_scratch, kept, each_time = opened
-        assert kept <= 5 * 3  # overflow is closed after each round
+        *_scratch, kept, kept_by_sqlalchemy, each_time = opened
+        assert max(kept, kept_by_sqlalchemy) <= 5 * 3  # overflow is closed after each round
         assert each_time == 20 * 3
+
+    async def test_sqlalchemys_way_lends_past_the_fair_one(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        counts: list[int] = []
+
+        class Remembered(Database):
+            async def close(self) -> None:
+                counts.append(self.waits.count)  # FairPool counts what it lends
+                await super().close()
+
+        monkeypatch.setattr("qulab.db.engine.Database", Remembered)
+
+        await pool_ways.compare(SMALL["pool"], bench)  # type: ignore[arg-type]
+
+        each_time, sqlalchemys, fair, *_scratch = counts  # the last opened is closed first
+        assert (each_time, sqlalchemys, fair) == (60, 0, 60)
 
 
 class TestCache:

@@ -6,12 +6,13 @@ from collections import Counter
 import msgspec
 from redis.exceptions import ConnectionError as RedisAway
 
+from qulab.db.probe import Group, probe
 from qulab.lab.experiments import Bench, Experiment, Progress, Table, alone, unseen
 from qulab.lab.experiments.claim import claimed
 from qulab.lab.experiments.outbox_latency import time_events
 from qulab.lab.experiments.outbox_setting import OutboxParameters, Setting, record
 from qulab.lab.experiments.tables import median, median_of
-from qulab.lab.measure import Group, Spread, count_commands, probe, quantile, spread
+from qulab.lab.measure import Spread, count_commands, quantile, spread
 
 LONGER = 30.0  # seconds that a run may take beyond its own limit
 

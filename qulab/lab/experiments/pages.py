@@ -30,11 +30,12 @@ from qulab.cache.read_through import Cache, caches
 from qulab.db.base import new_id, utcnow
 from qulab.db.bulk import insert_columns, refresh_statistics
 from qulab.db.engine import Database, databases
+from qulab.db.probe import probe
 from qulab.lab.experiments import Bench, Experiment, Progress, Table, alone, unseen
 from qulab.lab.experiments.claim import claimed
 from qulab.lab.experiments.in_process import get
 from qulab.lab.experiments.tables import figure
-from qulab.lab.measure import Spread, probe, spread
+from qulab.lab.measure import Spread, spread
 
 SECTIONS = [f"/lab/{number}" for number in range(1, 6)]
 EACH_PUBLISHED = 10  # of so many events one is pending

@@ -1,5 +1,5 @@
 """Throughput and waiting come from real sessions, sampled while it happens: on a page those of the pool that serves it,
-in the terminal those of a pool of given size, beside the same load with a new connection for each request.
+in the terminal (`pool_ways`) those of pools of a given size.
 """
 
 import asyncio
@@ -10,13 +10,12 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import event, text
+from sqlalchemy import text
 
-from qulab.db.engine import Database, open_database
+from qulab.db.engine import Database
 from qulab.db.session import Session
-from qulab.lab.experiments import Bench, Experiment, Progress, Table, alone, unseen
-from qulab.lab.experiments.tables import figure, median, median_of
-from qulab.lab.measure import Spread, quantile, spread
+from qulab.lab.experiments import alone
+from qulab.lab.measure import quantile
 
 TIME_LIMIT = 10.0  # seconds after which no further request begins
 SAMPLE_EVERY = 0.004  # seconds
@@ -52,6 +51,7 @@ class PoolResult(msgspec.Struct, frozen=True):
     dialect: str
     samples: list[Sample]
     failures: list[str]
+    wait_p99: float = 0.0
 
 
 class Load:
@@ -95,10 +95,11 @@ class Load:
 async def load_serving_pool(parameters: PoolParameters, database: Database) -> PoolResult:
     """Send the load through the pool of `database`. Raises Busy while another experiment runs."""
     with alone():
-        return await _send(parameters, database)
+        return await send(parameters, database)
 
 
-async def _send(parameters: PoolParameters, database: Database) -> PoolResult:
+async def send(parameters: PoolParameters, database: Database) -> PoolResult:
+    """The same for a caller that is `alone()` already."""
     load = Load(parameters, database)
     watcher = asyncio.create_task(load.watch())
     try:
@@ -147,6 +148,7 @@ def _result(load: Load, seconds: float) -> PoolResult:
         dialect=load.database.dialect,
         samples=thinned(load.samples),
         failures=sorted(set(load.failures))[:3],
+        wait_p99=quantile(waits, 0.99),
     )
 
 
@@ -154,111 +156,3 @@ def thinned(samples: list[Sample]) -> list[Sample]:
     """At most MOST_SAMPLES, keeping the highest of each stretch: a peak must not fall between two."""
     step = -(-len(samples) // MOST_SAMPLES) or 1
     return [max(samples[i : i + step], key=lambda one: one.checked_out) for i in range(0, len(samples), step)]
-
-
-# --- In the terminal -------------------------------------------------------------------------------------------------
-
-
-class PoolBenchParameters(PoolParameters, frozen=True, kw_only=True):
-    size: Annotated[int, Meta(ge=1, le=50, description="connections that the pool keeps open")] = 10
-    overflow: Annotated[int, Meta(ge=0, le=50, description="connections beyond that, for a while")] = 20
-    repeats: Annotated[int, Meta(ge=1, le=20, description="measured rounds of each way")] = 5
-
-
-class Way(msgspec.Struct, frozen=True):
-    """One way to come by a connection, over all rounds. Throughput in requests a second, waits in milliseconds."""
-
-    name: str
-    throughput: Spread
-    wait_p50: Spread
-    wait_p95: Spread
-    wait_max: Spread
-    peak: int
-    failed: int
-    rounds: list[PoolResult]
-
-
-class PoolComparison(msgspec.Struct, frozen=True):
-    ways: list[Way]
-
-
-POOL, EACH_TIME = "pool", "connect each time"
-
-
-async def compare(parameters: PoolBenchParameters, bench: Bench, progress: Progress = unseen) -> PoolComparison:
-    """The same load with and without keeping connections; both may open as many. The ways take turns."""
-    rounds: dict[str, list[PoolResult]] = {POOL: [], EACH_TIME: []}
-    with alone():
-        async with bench.scratch() as place, contextlib.AsyncExitStack() as open_pools:
-            pools = {
-                name: await open_pools.enter_async_context(
-                    open_database(
-                        place.url.render_as_string(hide_password=False),
-                        pool_size=parameters.size,
-                        max_overflow=parameters.overflow,
-                    )
-                )
-                for name in rounds
-            }
-            _keep_nothing(pools[EACH_TIME])
-            for turn in range(parameters.repeats + 1):
-                for name, database in pools.items():
-                    rounds[name].append(await _send(parameters, database))
-                progress(turn, parameters.repeats)
-    # The first round is not measured: in it the pool is still empty.
-    return PoolComparison([_way(name, results[1:]) for name, results in rounds.items()])
-
-
-def _keep_nothing(database: Database) -> None:
-    """Let each connection be lent once: the next request closes it and connects anew, within the same bounds."""
-
-    @event.listens_for(database.engine.sync_engine, "checkin")
-    def spoil(_connection: Any, record: Any) -> None:
-        record.invalidate(soft=True)
-
-
-def _way(name: str, results: list[PoolResult]) -> Way:
-    return Way(
-        name=name,
-        throughput=spread([one.throughput for one in results]),
-        wait_p50=spread([one.wait_p50 for one in results]),
-        wait_p95=spread([one.wait_p95 for one in results]),
-        wait_max=spread([one.wait_max for one in results]),
-        peak=max(one.peak for one in results),
-        failed=sum(one.asked - one.finished for one in results),
-        rounds=results,
-    )
-
-
-def rows(result: PoolComparison) -> Table:
-    pool, each_time = result.ways
-    return Table(
-        headings=["way", *median_of("requests/s"), "wait p50, ms", "p95", "longest", "most in use"],
-        rows=[
-            [
-                way.name,
-                *median(way.throughput),
-                *(figure(one.median) for one in (way.wait_p50, way.wait_p95, way.wait_max)),
-                str(way.peak),
-            ]
-            for way in result.ways
-        ],
-        notes=[
-            f"The pool served {figure(pool.throughput.median / each_time.throughput.median)} times as many a second.",
-            *(
-                f"{way.name}: {way.failed} requests failed: {way.rounds[-1].failures}"
-                for way in result.ways
-                if way.failed
-            ),
-        ],
-    )
-
-
-EXPERIMENT = Experiment(
-    name="pool",
-    summary="Load a pool of connections, and compare with connecting for each request.",
-    parameters=PoolBenchParameters,
-    run=compare,
-    rows=rows,
-    unit="rounds",
-)

@@ -15,10 +15,11 @@ from accounts.models import User
 from assessments.models import AIRScore
 from qulab.db.base import new_id
 from qulab.db.engine import Database
+from qulab.db.probe import Group, Probe, Statement, probe
 from qulab.db.session import Session
 from qulab.lab.experiments import Bench, Experiment, Progress, Table, alone, unseen
 from qulab.lab.experiments.tables import figure, median, median_of
-from qulab.lab.measure import Group, Probe, Spread, Statement, probe, spread
+from qulab.lab.measure import Spread, spread
 
 TIME_LIMIT = 15.0  # seconds after which no further repeat begins
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 
-from qulab.lab.experiments import AnyExperiment, cache, outbox, pages, pool, queries, seed
+from qulab.lab.experiments import AnyExperiment, cache, http, outbox, pages, pool_ways, queries, repository, seed
 
 EXPERIMENTS: Mapping[str, AnyExperiment] = {
     one.name: one
     for one in (
-        pool.EXPERIMENT,
+        pool_ways.EXPERIMENT,
         queries.EXPERIMENT,
         cache.EXPERIMENT,
         outbox.EXPERIMENT,
         seed.EXPERIMENT,
         pages.EXPERIMENT,
+        http.EXPERIMENT,
+        repository.EXPERIMENT,
     )
 }

@@ -22,6 +22,13 @@ def median(spread: Spread) -> list[str]:
     return [figure(spread.median), f"{figure(spread.low)} – {figure(spread.high)}", str(spread.n)]
 
 
+def range_of(spread: Spread | None) -> str:
+    """A median with its range in one column; a dash where nothing was measured."""
+    if spread is None:
+        return figure(None)
+    return f"{figure(spread.median)} ({figure(spread.low)} – {figure(spread.high)})"
+
+
 def median_of(what: str) -> list[str]:
     """Headings of the three columns of a median with its spread."""
     return [what, "low – high", "n"]
