@@ -20,7 +20,10 @@ from qulab.lab.runs import SavedRun, database_name
 
 
 class PoolView(msgspec.Struct, frozen=True):
-    """`available`: connections that a request could get now without waiting; `most`: N_max."""
+    """`available`: connections that a request could get now without waiting; `most`: N_max.
+
+    `lent`, `longest_wait`: how often one was lent since the process began, and the longest wait for it (milliseconds).
+    """
 
     size: int
     max_overflow: int
@@ -29,6 +32,8 @@ class PoolView(msgspec.Struct, frozen=True):
     idle: int
     overflow: int
     available: int
+    lent: int
+    longest_wait: str
 
 
 class PoolSettings(msgspec.Struct, frozen=True):
@@ -41,10 +46,18 @@ class PoolSettings(msgspec.Struct, frozen=True):
 
 
 def pool_view(database: Database) -> PoolView:
-    state = database.pool_state()
+    state, waits = database.pool_state(), database.waits
     most = state.size + state.max_overflow
     return PoolView(
-        state.size, state.max_overflow, most, state.checked_out, state.idle, state.overflow, most - state.checked_out
+        size=state.size,
+        max_overflow=state.max_overflow,
+        most=most,
+        checked_out=state.checked_out,
+        idle=state.idle,
+        overflow=state.overflow,
+        available=most - state.checked_out,
+        lent=waits.count,
+        longest_wait=f"{1000 * waits.longest:.1f}",
     )
 
 

@@ -77,8 +77,11 @@ class TestLoad:
             assert state["checked_out"] + state["available"] == state["most"]
             seen = max(seen, state["checked_out"])
 
+        after = json.loads((await lab.get("/lab/2/pool.json")).content)
         assert load.result().status_code == 302
         assert seen > 10
+        assert after["lent"] >= 200
+        assert float(after["longest_wait"]) >= 50  # a hundred at once, thirty connections, 50 ms of work each
 
     async def test_a_second_load_is_refused_and_says_why(self, lab: Lab) -> None:
         answers = await asyncio.gather(

@@ -3,7 +3,7 @@
 const meter = document.querySelector("[data-pool]");
 
 function paint(state) {
-  for (const name of ["checked_out", "idle", "overflow", "available"]) {
+  for (const name of ["checked_out", "idle", "overflow", "available", "lent", "longest_wait"]) {
     const readout = document.querySelector(`[data-pool-${name}]`);
     if (readout) readout.textContent = state[name];
   }
