@@ -68,8 +68,10 @@ class BaseRepository(Generic[Model]):
         """
         if "\x00" in key:
             return None  # PostgreSQL has no such text, and would call the question malformed
-        statement, how = self._select_by_id().options(*options), {"populate_existing": fresh}
-        result = await self.session.scalars(statement, {"key": key}, execution_options=how)
+        statement = self._select_by_id()
+        if options or fresh:  # each makes a copy of the statement
+            statement = statement.options(*options).execution_options(populate_existing=fresh)
+        result = await self.session.scalars(statement, {"key": key})
         return (result.unique() if options else result).one_or_none()
 
     async def get(self, key: str) -> Model | None:
