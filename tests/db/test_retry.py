@@ -13,6 +13,8 @@ from qulab.db.engine import Database
 from qulab.db.retry import ATTEMPTS, retried
 from qulab.db.session import Session
 
+NO_LUCK = text("DO $$ BEGIN RAISE EXCEPTION 'no luck' USING ERRCODE = '40001'; END $$")
+
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
@@ -48,16 +50,12 @@ class TestSerializationFailure:
             found.years_experience = (found.years_experience or 0) + 1
             await session.commit()
 
-        async def until_it_counts() -> None:
-            """As a caller would whose form is sent again: thirty rivals may use up the attempts of one call."""
-            async with database.writing() as session:
-                await increment(session)
-
-        waiting = asyncio.Semaphore(4)
+        # Four at a time: thirty rivals at once may use up the attempts of one call.
+        places = asyncio.Semaphore(4)
 
         async def turn() -> None:
-            async with waiting:
-                await until_it_counts()
+            async with places, database.writing() as session:
+                await increment(session)
 
         await asyncio.gather(*(turn() for _ in range(30)))
 
@@ -72,7 +70,7 @@ class TestSerializationFailure:
         async def always_fails(session: Session) -> None:
             nonlocal attempts
             attempts += 1
-            await session.execute(text("DO $$ BEGIN RAISE EXCEPTION 'no luck' USING ERRCODE = '40001'; END $$"))
+            await session.execute(NO_LUCK)
 
         async with database.writing() as session:
             with pytest.raises(DBAPIError, match="no luck"):
@@ -87,7 +85,7 @@ class TestSerializationFailure:
         async def fails(session: Session) -> None:
             nonlocal attempts
             attempts += 1
-            await session.execute(text("DO $$ BEGIN RAISE EXCEPTION 'no luck' USING ERRCODE = '40001'; END $$"))
+            await session.execute(NO_LUCK)
 
         async with database.writing() as session:
             await session.execute(text("SELECT 1"))

@@ -14,7 +14,7 @@ from qulab.lean.signals import IDLE
 
 READ = {
     "the handler that LeanHandler repeats": (ASGIHandler.handle, "98faeb5bef800331"),
-    "the entry that LeanHandler repeats": (ASGIHandler.__call__, "f756809e9c9308dc"),
+    "the entry that calls what LeanHandler repeats": (ASGIHandler.__call__, "f756809e9c9308dc"),
     "what decides which hooks go to a thread": (BaseHandler.adapt_method_mode, "1f6383b647ac2959"),
     "how a middleware's hooks are called": (MiddlewareMixin.__acall__, "adf8cbcaf9f11e45"),
     "what runs in the loop for each form": (CsrfViewMiddleware.process_view, "cdbdabe04318fc2f"),

@@ -1,5 +1,6 @@
 """The drivers by themselves, with SQL as text: what everything else is built on, and the floor of its cost."""
 
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -50,8 +51,9 @@ class Driver(Way):
         new = {"id": new_id(), "version": 1, "created_at": now, "updated_at": now, **row}
         return (await self.fetch(UPSERT, *self.values(new)))[0]
 
+    @abstractmethod
     async def fetch(self, statement: str, *values: Any) -> Sequence[Any]:
-        raise NotImplementedError
+        """All rows of a statement whose placeholders are `{0}1`, `{0}2` and so on; `sign` is put in for `{0}`."""
 
     def values(self, row: Row) -> list[Any]:
         return [row.get(name) for name in NAMES]
