@@ -22,7 +22,7 @@ from assessments.models import AIRScore, Assessment
 from assessments.population import BLOCK, MOST_SCORES, MOST_USERS, Block, Columns, Turn
 from assessments.scoring import COMPONENTS
 from outbox.models import DomainEvent
-from outbox.repositories import partition_of
+from outbox.positions import partition_of
 from outbox.wake import wake_relay
 from qulab.db.base import Base
 from qulab.db.bulk import Values, insert_columns, refresh_statistics

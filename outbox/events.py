@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 
 from outbox.models import DomainEvent
-from outbox.repositories import partition_of
+from outbox.positions import partition_of
 from outbox.wake import wake_relay
 from qulab.db.session import Session
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from outbox.repositories import Mark
+from outbox.positions import Mark
 from qulab.cache import keys
 
 # The mark is `generation:batch`. KEYS: mark, map, set of streams, then the streams of the batch.

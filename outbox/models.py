@@ -9,11 +9,13 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    ColumnElement,
     Identity,
     Index,
     Integer,
     String,
     Text,
+    literal_column,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -29,6 +31,10 @@ class Status(StrEnum):
     DEAD = "dead"
     DISCARDED = "discarded"
 
+
+# Literals, not parameters: the planner must see that the partial indexes hold what is asked for.
+PENDING: ColumnElement[str] = literal_column("'pending'")
+DEAD: ColumnElement[str] = literal_column("'dead'")
 
 IS_PENDING = text("status = 'pending'")
 MAY_BLOCK = text("status IN ('pending', 'dead') AND attempts > 0")

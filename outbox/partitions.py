@@ -4,7 +4,7 @@ import logging
 
 from django.conf import settings
 
-from outbox.repositories import PartitionRepository
+from outbox.positions import PartitionRepository
 from qulab.db.engine import Database
 
 logger = logging.getLogger(__name__)

@@ -21,10 +21,11 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from outbox import activity
+from outbox.backlog import RelayRepository
 from outbox.batch import Failure, encode_all, refused
 from outbox.marks import Marks, Message
 from outbox.partitions import prepare_partitions
-from outbox.repositories import Mark, PartitionRepository, Position, RelayRepository
+from outbox.positions import Mark, PartitionRepository, Position
 from outbox.verdict import PROGRESS, Ending, is_behind, judge
 from outbox.wake import wait_for_hint
 from qulab.cache import heartbeat

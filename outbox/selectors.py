@@ -6,8 +6,8 @@ from typing import Any, Self
 import msgspec
 from sqlalchemy import func, select
 
-from outbox.models import DomainEvent, OutboxPartition, Status
-from outbox.repositories import PENDING, DomainEventRepository, InboxRepository
+from outbox.models import PENDING, DomainEvent, OutboxPartition, Status
+from outbox.repositories import DomainEventRepository, InboxRepository
 from qulab.db.base import utcnow
 from qulab.db.session import Session
 

@@ -5,7 +5,8 @@ Whether to publish is stored with the partitions: every relay reads it with the 
 
 from sqlalchemy import ColumnElement
 
-from outbox.repositories import DomainEventRepository, PartitionRepository
+from outbox.positions import PartitionRepository
+from outbox.repositories import DomainEventRepository
 from outbox.wake import wake_relay
 from qulab.db.retry import retried
 from qulab.db.session import Session

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from outbox.marks import Kind, Reply
-from outbox.repositories import Mark, Position
+from outbox.positions import Mark, Position
 
 
 class Ending(StrEnum):

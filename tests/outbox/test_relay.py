@@ -8,13 +8,15 @@ from redis.asyncio import Redis
 from sqlalchemy import select, update
 
 from outbox import activity
+from outbox.backlog import RelayRepository
 from outbox.batch import encode_all
 from outbox.events import record_event
 from outbox.marks import Kind, Marks
 from outbox.models import DomainEvent, OutboxPartition, Status
 from outbox.partitions import PartitionCountChanged, prepare_partitions
+from outbox.positions import Mark, PartitionRepository
 from outbox.relay import Relay, Tally
-from outbox.repositories import DomainEventRepository, Mark, PartitionRepository, RelayRepository
+from outbox.repositories import DomainEventRepository
 from outbox.selectors import events_by_status, outbox_state
 from outbox.services import pause, resume
 from outbox.verdict import Ending
@@ -413,7 +415,7 @@ class TestPause:
         assert await published(streams_client) == []
 
     async def test_a_rolled_back_pause_changes_nothing(self, database: Database, relay: Relay) -> None:
-        from outbox.repositories import PartitionRepository
+        from outbox.positions import PartitionRepository
 
         async with database.writing() as session:
             await PartitionRepository(session).set_paused(True)

@@ -1,7 +1,7 @@
 import pytest
 
 from outbox.marks import Kind, Reply
-from outbox.repositories import Mark, Position
+from outbox.positions import Mark, Position
 from outbox.verdict import Ending, judge
 
 

@@ -21,8 +21,8 @@ from assessments.scoring import recalculate
 from assessments.seeding import EmailTaken, Seeded, SeededMeanwhile, SeedParameters, seed
 from assessments.services import calculate_and_store_airscore
 from outbox.models import DomainEvent
+from outbox.positions import partition_of
 from outbox.relay import Relay
-from outbox.repositories import partition_of
 from qulab.cache.read_through import Cache
 from qulab.db.base import Base
 from qulab.db.engine import Database

@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 
 from outbox.events import record_event
 from outbox.models import DomainEvent
+from outbox.positions import PartitionRepository
 from outbox.relay import Relay
-from outbox.repositories import PartitionRepository
 from outbox.wake import push_hint, wake_relay
 from qulab.cache import keys
 from qulab.db.base import new_id

@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 
 from assessments.seeding import Seeded, SeedParameters, seed
 from outbox.models import DomainEvent, Status
-from outbox.repositories import partition_of
+from outbox.positions import partition_of
 from qulab.admin.cursor import encode
 from qulab.admin.declare import NEWEST, Admin
 from qulab.admin.site import site
