@@ -7,7 +7,9 @@ from django.conf import settings
 from outbox.models import DomainEvent
 from outbox.positions import partition_of
 from outbox.wake import wake_relay
+from qulab import trace
 from qulab.db.session import Session
+from qulab.trace import Trace
 
 
 def record_event(
@@ -19,8 +21,17 @@ def record_event(
         aggregate_type=aggregate_type,
         aggregate_id=aggregate_id,
         payload=payload,
+        headers={"traceparent": _trace_of(session).traceparent()},
         partition=partition_of(aggregate_type, aggregate_id, settings.OUTBOX_PARTITIONS),
     )
     session.add(event)
     session.on_commit(wake_relay)
     return event
+
+
+def _trace_of(session: Session) -> Trace:
+    """The trace of the request or event that is being handled, else one that begins with this unit of work."""
+    found = trace.current() or session.info.get("trace")
+    if found is None:
+        found = session.info["trace"] = trace.begin()
+    return found

@@ -138,8 +138,10 @@ CACHES = {
 
 OUTBOX_PARTITIONS = _integer("QULAB_OUTBOX_PARTITIONS", 8, least=1)
 OUTBOX_BATCH = _integer("QULAB_OUTBOX_BATCH", 500, least=1)  # events in one pass
+OUTBOX_EVENT_BYTES = _integer("QULAB_OUTBOX_EVENT_BYTES", 1_048_576, least=1)  # of one entry; a larger event is refused
 OUTBOX_MAX_ATTEMPTS = _integer("QULAB_OUTBOX_MAX_ATTEMPTS", 8, least=1)
 OUTBOX_STREAM_MAXLEN = _integer("QULAB_OUTBOX_STREAM_MAXLEN", 1_000_000, least=1)  # entries of one stream, approximate
+OUTBOX_RETENTION_DAYS = _integer("QULAB_OUTBOX_RETENTION_DAYS", 30, least=1)  # of what is published or discarded
 RELAY_INTERVAL = _number("QULAB_RELAY_INTERVAL", 1.0, least=0.1)  # seconds between two ticks of beat
 QULAB_CONSUMER_GROUP = "qulab"
 
@@ -150,18 +152,24 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # an outage of Redis of any length is waited out
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "lab"
-CELERY_TASK_ROUTES = {"outbox.tasks.*": {"queue": "relay"}}
+CELERY_TASK_ROUTES = {"outbox.tasks.relay_events": {"queue": "relay"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # Celery 6's default; silences its warning
 CELERY_TIMEZONE = "UTC"
+PRUNE_INTERVAL = 24 * 3600.0  # seconds
 CELERY_BEAT_SCHEDULE = {
     "relay-events": {
         "task": "outbox.tasks.relay_events",
         "schedule": RELAY_INTERVAL,
         # A tick that waited for a whole interval is served by the next one.
         "options": {"expires": RELAY_INTERVAL, "queue": "relay"},
-    }
+    },
+    "prune-outbox": {
+        "task": "outbox.tasks.prune_outbox",
+        "schedule": PRUNE_INTERVAL,
+        "options": {"expires": PRUNE_INTERVAL, "queue": "lab"},
+    },
 }
 
 # --- Django ----------------------------------------------------------------------------------------------------------

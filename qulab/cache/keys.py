@@ -20,11 +20,17 @@ def lease(entry_key: str) -> str:
 WAKE = "outbox:wake"
 ACTIVITY = "outbox:activity"
 PUBLISHED_CHANNEL = "outbox:published"
+STREAM_PREFIX = "events:"
 STREAMS = "outbox:streams"  # the set of all streams that the relay wrote
 
 
 def stream(aggregate_type: str) -> str:
-    return f"events:{aggregate_type}"
+    return f"{STREAM_PREFIX}{aggregate_type}"
+
+
+def aggregate_type(stream: str) -> str:
+    """The one whose events are in `stream`."""
+    return stream.removeprefix(STREAM_PREFIX)
 
 
 def dead_letters(consumer_group: str) -> str:
@@ -34,6 +40,11 @@ def dead_letters(consumer_group: str) -> str:
 def failures(consumer_group: str) -> str:
     """How often the handlers of a group failed at an entry: `{stream}/{entry}` → number."""
     return f"outbox:failures:{consumer_group}"
+
+
+def trimmed(stream: str) -> str:
+    """Group → how many entries of the stream were trimmed away before that group had acknowledged them."""
+    return f"outbox:trimmed:{stream}"
 
 
 def mark(epoch: str, partition: int) -> str:

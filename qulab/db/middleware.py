@@ -1,4 +1,7 @@
-"""Each request is lent one session, which is made when asked for, is always closed, and is never committed here."""
+"""Each request is lent one session, which is made when asked for, is always closed, and is never committed here.
+
+Its trace, where it came with one, holds as long as the request.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,10 +11,12 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import async_only_middleware
 from django.utils.functional import cached_property
 
+from qulab import trace
 from qulab.db.engine import get_database
 from qulab.db.session import Session
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
+TRACEPARENT = "HTTP_TRACEPARENT"
 
 
 class DatabaseRequest(HttpRequest):
@@ -28,6 +33,12 @@ def SessionMiddleware(  # noqa: N802 - the settings name it like Django's own, w
     get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]],
 ) -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
     async def middleware(request: HttpRequest) -> HttpResponseBase:
+        if TRACEPARENT not in request.META:
+            return await lend(request)
+        with trace.within(request.META[TRACEPARENT]):
+            return await lend(request)
+
+    async def lend(request: HttpRequest) -> HttpResponseBase:
         # An attribute would need a session for each request, also for the many that never ask the database.
         request.__class__ = _lending(type(request))
         try:
