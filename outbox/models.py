@@ -15,11 +15,13 @@ from sqlalchemy import (
     Integer,
     String,
     Text,
+    and_,
     literal_column,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from qulab import trace
 from qulab.db.base import ID_LENGTH, Base, TimestampMixin, UTCDateTime, new_id, utcnow
 
 
@@ -35,9 +37,13 @@ class Status(StrEnum):
 # Literals, not parameters: the planner must see that the partial indexes hold what is asked for.
 PENDING: ColumnElement[str] = literal_column("'pending'")
 DEAD: ColumnElement[str] = literal_column("'dead'")
+DISCARDED: ColumnElement[str] = literal_column("'discarded'")
+ZERO: ColumnElement[int] = literal_column("0")
 
-IS_PENDING = text("status = 'pending'")
-MAY_BLOCK = text("status IN ('pending', 'dead') AND attempts > 0")
+# Not by `status = 'pending'`, which is the same: where PostgreSQL analysed the table with nothing pending in it, it
+# would take the index of (status, created_at), and read a whole backlog for each batch.
+WAITS = text("published_at IS NULL AND status NOT IN ('dead', 'discarded')")
+MAY_BLOCK = text("published_at IS NULL AND status != 'discarded' AND attempts > 0")
 
 
 class DomainEvent(TimestampMixin, Base):
@@ -51,7 +57,7 @@ class DomainEvent(TimestampMixin, Base):
     __table_args__ = (
         Index("ix_events_status_created", "status", "created_at"),
         # What a pass reads, and what may hold an aggregate back: both stay small however many events are published.
-        Index("ix_events_due", "partition", "seq", postgresql_where=IS_PENDING, sqlite_where=IS_PENDING),
+        Index("ix_events_due", "partition", "seq", postgresql_where=WAITS, sqlite_where=WAITS),
         Index(
             "ix_events_blocking",
             "aggregate_type",
@@ -87,6 +93,17 @@ class DomainEvent(TimestampMixin, Base):
     last_error: Mapped[str | None] = mapped_column(Text)
     stream_id: Mapped[str | None] = mapped_column(String(40))
 
+    @property
+    def trace_id(self) -> str | None:
+        """The trace that the event belongs to; None for one that was written without."""
+        found = trace.parse((self.headers or {}).get("traceparent"))
+        return found.id if found else None
+
+
+def waits() -> ColumnElement[bool]:
+    """Whether an event is pending, in the words of the partial index."""
+    return and_(DomainEvent.published_at.is_(None), DomainEvent.status.not_in([DEAD, DISCARDED]))
+
 
 class OutboxPartition(Base):
     """The unit of order and of locking. A relay that holds the row publishes; Redis must agree on `batch`.
@@ -94,6 +111,8 @@ class OutboxPartition(Base):
     `epoch` belongs to the database: marks in Redis that another database left are not mistaken for its own.
     A recovery sets `batch` back, and begins a new `generation`, so that the pair of both never comes twice. `forks`
     keeps, for each ended generation, the batch up to which it and the next one are the same.
+
+    The counters are of events, over all time: they move with the batch, so that they outlive relays, pruning and Redis.
     """
 
     __tablename__ = "outbox_partitions"
@@ -104,6 +123,11 @@ class OutboxPartition(Base):
     batch: Mapped[int] = mapped_column(BigInteger, default=0)
     forks: Mapped[list[int]] = mapped_column(JSON, default=list)
     paused: Mapped[bool] = mapped_column(Boolean, default=False)
+
+    published: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    repeated: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    recovered: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    failed: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
 
 
 class InboxEntry(Base):

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Select, delete, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from outbox.models import PENDING, DomainEvent, OutboxPartition, Status
+from outbox.models import DomainEvent, OutboxPartition, Status, waits
 from qulab.db.base import new_id
 from qulab.db.session import Session
 
@@ -59,9 +59,7 @@ class PartitionRepository:
 
     async def positions(self) -> list[Position]:
         """All partitions, each with whether something is pending: one step in an index for each."""
-        pending = select(literal(1)).where(
-            DomainEvent.partition == OutboxPartition.partition, DomainEvent.status == PENDING
-        )
+        pending = select(literal(1)).where(DomainEvent.partition == OutboxPartition.partition, waits())
         rows = await self.session.execute(select(*_POSITION, pending.exists()).order_by(OutboxPartition.partition))
         return [Position(*row) for row in rows]
 
@@ -78,8 +76,17 @@ class PartitionRepository:
         row = (await self.session.execute(statement)).one_or_none()
         return Position(*row[: len(_POSITION)]) if row else None
 
-    async def move(self, position: Position, to: Mark) -> bool:
-        """Go to a mark if the partition still stands at `position`. False: another relay moved it meanwhile."""
+    async def lock_all(self) -> list[Position]:
+        """All partitions, at rest until the transaction ends. SQLite has one writer, which is this one."""
+        statement = select(*_POSITION).order_by(OutboxPartition.partition)
+        rows = await self.session.execute(statement.with_for_update() if self._on_postgresql else statement)
+        return [Position(*row) for row in rows]
+
+    async def move(self, position: Position, to: Mark, **counted: int) -> bool:
+        """Go to a mark if the partition still stands at `position`. False: another relay moved it meanwhile.
+
+        `counted` is added to the counters of these names, in events.
+        """
         forks = position.forks if to.generation == position.generation else [*position.forks, to.batch]
         result = await self.session.execute(
             update(OutboxPartition)
@@ -89,7 +96,7 @@ class PartitionRepository:
                 OutboxPartition.generation == position.generation,
                 OutboxPartition.batch == position.batch,
             )
-            .values(generation=to.generation, batch=to.batch, forks=forks)
+            .values(generation=to.generation, batch=to.batch, forks=forks, **_more(counted))
         )
         return bool(result.rowcount)  # type: ignore[attr-defined]
 
@@ -104,18 +111,18 @@ class PartitionRepository:
         rows = [{"partition": number, **fresh} for number in range(count)]
         await self.session.execute(insert(OutboxPartition).on_conflict_do_nothing(), rows)
         await self.session.execute(delete(OutboxPartition).where(OutboxPartition.partition >= count))
-        # Batch 0: in Redis as long as Redis is not emptied, whatever partition comes under that number again.
+        # Batch 0: in Redis as long as Redis is not emptied; then only a partition that exists recovers them.
         await self.session.execute(
             update(DomainEvent)
             .where(DomainEvent.partition >= count, DomainEvent.status == Status.PUBLISHED)
-            .values(batch=0)
+            .values(batch=0, partition=DomainEvent.partition % count)
             .execution_options(synchronize_session=False)
         )
 
     async def adopt_strays(self, count: int) -> int:
         """Move pending events that were written for partitions which do not exist: Redis never saw them."""
         strays = select(DomainEvent.id, DomainEvent.aggregate_type, DomainEvent.aggregate_id).where(
-            DomainEvent.status == PENDING, DomainEvent.partition >= count
+            waits(), DomainEvent.partition >= count
         )
         rows = (await self.session.execute(strays)).all()
         for id_, aggregate_type, aggregate_id in rows:
@@ -126,6 +133,10 @@ class PartitionRepository:
                 .execution_options(synchronize_session=False)
             )
         return len(rows)
+
+
+def _more(counted: dict[str, int]) -> dict[str, Any]:
+    return {name: getattr(OutboxPartition, name) + number for name, number in counted.items() if number}
 
 
 _POSITION = (

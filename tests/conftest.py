@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import make_url, text
 
+from outbox.wake import hints
 from qulab.cache.client import create_redis, streams
 from qulab.cache.read_through import Cache, caches
 from qulab.db import migrate
@@ -104,6 +105,7 @@ async def streams_client(redis_url: str) -> AsyncIterator[Redis]:
     client = create_redis(f"{redis_url.removesuffix('/0')}/0", timeout=5.0, text=True)
     streams.lend(client)
     yield client
+    await hints.get().sent()
     streams.lend(None)
     await client.aclose()
 
@@ -124,7 +126,10 @@ async def _empty(database: Database) -> None:
         for table in TABLES:
             await session.execute(text(f"DELETE FROM {table}"))
         await session.execute(
-            text("UPDATE outbox_partitions SET generation = 0, batch = 0, forks = '[]', paused = false")
+            text(
+                "UPDATE outbox_partitions SET generation = 0, batch = 0, forks = '[]', paused = false, "
+                "published = 0, repeated = 0, recovered = 0, failed = 0"
+            )
         )
         await session.commit()
 
