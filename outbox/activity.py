@@ -29,7 +29,8 @@ class Activity(msgspec.Struct, frozen=True):
 
 
 async def note(streams: Redis, relay: str, tally: "Tally") -> None:
-    line = Activity(at=datetime.fromtimestamp(time.time(), UTC), relay=relay, **msgspec.structs.asdict(tally))
+    done = {name: getattr(tally, name) for name in Activity.__struct_fields__ if hasattr(tally, name)}
+    line = Activity(at=datetime.fromtimestamp(time.time(), UTC), relay=relay, **done)
     async with streams.pipeline(transaction=False) as pipeline:
         pipeline.lpush(keys.ACTIVITY, msgspec.json.encode(line))
         pipeline.ltrim(keys.ACTIVITY, 0, KEPT - 1)

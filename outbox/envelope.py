@@ -38,7 +38,7 @@ def encode(
     schema_version: int,
     headers: dict[str, Any],
     payload: dict[str, Any],
-) -> str:
+) -> bytes:
     """The entry of one event. Raises TypeError or ValueError when its payload has no JSON."""
     envelope = Envelope(
         specversion="1.0",
@@ -52,9 +52,9 @@ def encode(
         data=payload,
         traceparent=headers.get("traceparent"),
     )
-    return _encoder.encode(envelope).decode()
+    return _encoder.encode(envelope)
 
 
-def decode(text: str) -> Envelope:
+def decode(text: str | bytes) -> Envelope:
     """Raises msgspec.ValidationError or msgspec.DecodeError for what is not such an event."""
     return _decoder.decode(text)

@@ -21,12 +21,14 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from outbox import activity
-from outbox.backlog import RelayRepository
+from outbox.backlog import Lost, RelayRepository
 from outbox.batch import Failure, encode_all, refused
 from outbox.marks import Marks, Message
 from outbox.partitions import prepare_partitions
 from outbox.positions import Mark, PartitionRepository, Position
-from outbox.verdict import PROGRESS, Ending, is_behind, judge
+from outbox.recovery import begin_recovery
+from outbox.refill import refill
+from outbox.verdict import PROGRESS, Ending, first_lost, is_behind, judge
 from outbox.wake import wait_for_hint
 from qulab.cache import heartbeat
 from qulab.cache.breaker import CircuitBreaker
@@ -38,19 +40,22 @@ from qulab.db.session import Session
 
 logger = logging.getLogger(__name__)
 
+PASSES_AT_ONCE = 2  # of one relay, on PostgreSQL
+MOST_ON_SQLITE = 200  # events in a pass: while it writes them down, every other writer waits
 LONGEST_WAIT = 0.5  # seconds for a hint, before the relay looks by itself
 FIRST_BACKOFF = 1.0  # seconds, doubled by each failed attempt of one event
 LONGEST_BACKOFF = 300.0
 
 
 class Tally(msgspec.Struct):
-    """What a drain did, in events; `passes` counts those that moved something."""
+    """What a drain did, in events. `passes` are those that moved something, `overtaken` those that came too late to."""
 
     published: int = 0
     repeated: int = 0
     recovered: int = 0
     failed: int = 0
     passes: int = 0
+    overtaken: int = 0
     seconds: float = 0.0
 
     @property
@@ -146,34 +151,50 @@ class Relay:
         if not self._prepared:
             await prepare_partitions(self._database)
             self._prepared = True
-        behind = await self._behind()
-        while True:
-            progressed = False
-            for partition in await self._partitions_to_do(behind):
-                ending = await self._pass(partition, tally, even_if_empty=partition in behind)
-                behind.discard(partition)
-                # Refused events now wait, so the next pass can offer the others.
-                progressed |= ending in PROGRESS or ending is Ending.REFUSED
-                if time.monotonic() >= ends_at:
-                    return
-            if not progressed:
-                return
-
-    async def _behind(self) -> set[int]:
-        """Partitions whose mark is lower than their batch number: Redis lost data, perhaps while nothing was pending.
-
-        The batch numbers are read first: a mark only grows meanwhile, so a batch under way is not taken for a loss.
-        """
         positions = await self._positions()
-        marks = await self._marks.read({position.partition: position.epoch for position in positions})
-        return {p.partition for p in positions if is_behind(marks[p.partition], p.mark)}
+        behind, gone = await self._losses(positions)
+        refilled = False
+        while True:
+            endings = await self._passes(_to_do(positions, behind), behind, tally, ends_at)
+            behind.clear()
+            if (gone or Ending.GONE in endings) and not refilled:
+                tally.recovered += await refill(self._database, self._marks)
+                refilled = True
+            # Refused events now wait, so the next pass can offer the others.
+            elif endings.isdisjoint(PROGRESS | {Ending.REFUSED}):
+                return
+            if time.monotonic() >= ends_at:
+                return
+            positions = await self._positions()
 
-    async def _partitions_to_do(self, behind: set[int]) -> list[int]:
-        todo = [
-            p.partition for p in await self._positions() if not p.paused and (p.has_pending or p.partition in behind)
-        ]
+    async def _losses(self, positions: list[Position]) -> tuple[set[int], bool]:
+        """Partitions whose mark is lower than their batch number, and whether a stream is missing: also when idle.
+
+        The batch numbers were read before: a mark only grows meanwhile, so a batch under way is not taken for a loss.
+        """
+        look = await self._marks.look({position.partition: position.epoch for position in positions})
+        return {p.partition for p in positions if is_behind(look.marks[p.partition], p.mark)}, bool(look.gone)
+
+    async def _passes(self, todo: list[int], behind: set[int], tally: Tally, ends_at: float) -> set[Ending]:
+        """One pass for each of these partitions, several at a time: while one waits for a server, another encodes."""
         random.shuffle(todo)  # so that several relays do not queue at the same partition
-        return todo
+        endings = set[Ending]()
+
+        async def work() -> None:
+            try:
+                while todo and not (endings and time.monotonic() >= ends_at):
+                    partition = todo.pop()
+                    endings.add(await self._pass(partition, tally, even_if_empty=partition in behind))
+            except BaseException:
+                todo.clear()  # where one pass finds an outage, the others need not
+                raise
+
+        at_once = 1 if self._database.dialect == "sqlite" else PASSES_AT_ONCE
+        ended = await asyncio.gather(*(work() for _ in range(min(at_once, len(todo)))), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
+        return endings
 
     async def _positions(self) -> list[Position]:
         async with self._database.reading() as session:
@@ -199,7 +220,10 @@ class Relay:
         position = await PartitionRepository(session).take(partition)
         if position is None:
             return None
-        rows = await RelayRepository(session).due(partition, now=self._clock(), limit=settings.OUTBOX_BATCH)
+        limit = settings.OUTBOX_BATCH
+        if self._database.dialect == "sqlite":
+            limit = min(limit, MOST_ON_SQLITE)
+        rows = await RelayRepository(session).due(partition, now=self._clock(), limit=limit)
         messages, failures = encode_all(rows)
         return Work(position, messages, failures)
 
@@ -213,45 +237,47 @@ class Relay:
         reply = await self._marks.publish(position.epoch, position.partition, position.mark, work.messages)
         ending, mark = judge(reply, position)
         if ending is Ending.RECOVERED:
-            if not await self._marks.recover(position.epoch, position.partition, reply.mark, mark):
-                return None  # the mark moved meanwhile; the next pass looks again
-            entries = reply.map if mark.batch == reply.mark.batch else {}
-            return Outcome(ending, mark, entries, work.failures)
+            kept = await begin_recovery(self._database, self._marks, position, reply, mark)
+            return None if kept is None else Outcome(ending, mark, kept, work.failures)
         if ending is Ending.REFUSED:
             return Outcome(ending, mark, {}, work.failures + refused(work.messages, reply.map))
         return Outcome(ending, mark, reply.map if ending in PROGRESS else {}, work.failures)
 
     async def _settle(self, session: Session, work: Work, outcome: Outcome, tally: Tally) -> Ending:
         """Write down what Redis said. Nothing is stored where another relay moved the partition meanwhile."""
-        if not await PartitionRepository(session).move(work.position, outcome.mark):
-            return Ending.OVERTAKEN
-        await self._apply(session, work.position, outcome, tally)
+        done = await self._apply(session, work.position, outcome)
         for failure in outcome.failures:
             await self._fail(session, failure)
-        tally.failed += len(outcome.failures)
+        if outcome.failures:
+            first = outcome.failures[0]
+            told = (done.failed, first.event_id, first.trace, first.error)
+            logger.warning("%d events were not published; %s%s: %s", *told)
+        counted = {"published": done.published, "repeated": done.repeated, "recovered": done.recovered}
+        if not await PartitionRepository(session).move(work.position, outcome.mark, failed=done.failed, **counted):
+            tally.overtaken += 1
+            return Ending.OVERTAKEN
         await session.commit()
-        tally.passes += outcome.ending in PROGRESS
+        tally.add(done)
         return outcome.ending
 
-    async def _apply(self, session: Session, position: Position, outcome: Outcome, tally: Tally) -> None:
+    async def _apply(self, session: Session, position: Position, outcome: Outcome) -> Tally:
         repository, number, batch = RelayRepository(session), position.partition, outcome.mark.batch
+        done = Tally(failed=len(outcome.failures), passes=int(outcome.ending in PROGRESS))
         if outcome.ending is Ending.RECOVERED:
-            # The map is what Redis holds of its last batch; without it, that batch is what the database says it was.
-            first_lost = batch if outcome.entries or batch == 0 else batch + 1
-            reopened = await repository.reopen(number, since=first_lost, kept=outcome.entries)
-            tally.recovered += reopened
-            logger.warning("Redis lost %d events of partition %d: they are published again", reopened, number)
+            lost = Lost(number, first_lost(outcome.mark, outcome.entries), outcome.entries)
+            done.recovered = await repository.reopen(lost)
+            logger.warning("Redis lost %d events of partition %d: they are published again", done.recovered, number)
         elif outcome.ending in PROGRESS:
             count = await repository.settle(outcome.entries, batch=batch, now=self._clock())
-            tally.published += count if outcome.ending is Ending.PUBLISHED else 0
-            tally.repeated += count if outcome.ending is Ending.REPEATED else 0
+            done.published = count if outcome.ending is Ending.PUBLISHED else 0
+            done.repeated = count if outcome.ending is Ending.REPEATED else 0
         elif outcome.ending is Ending.DATABASE_OLDER:
             logger.error("partition %d stands still: the database is older than Redis (%s)", number, position.mark)
+        return done
 
     async def _fail(self, session: Session, failure: Failure) -> None:
         attempts = failure.attempts + 1
         pause = min(FIRST_BACKOFF * 2**failure.attempts, LONGEST_BACKOFF) * random.uniform(0.5, 1.5)  # noqa: S311
-        logger.warning("event %s was not published: %s", failure.event_id, failure.error)
         await RelayRepository(session).fail(
             failure.event_id,
             attempts=failure.attempts,
@@ -266,3 +292,7 @@ class Relay:
             await wait_for_hint(self._streams, seconds)
         except RedisError:
             await asyncio.sleep(seconds)  # without Redis there are no hints; the breaker says when to look again
+
+
+def _to_do(positions: list[Position], behind: set[int]) -> list[int]:
+    return [p.partition for p in positions if not p.paused and (p.has_pending or p.partition in behind)]

@@ -1,11 +1,14 @@
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import select, update
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.event import listen
 
 from outbox import activity
 from outbox.backlog import RelayRepository
@@ -20,10 +23,12 @@ from outbox.repositories import DomainEventRepository
 from outbox.selectors import events_by_status, outbox_state
 from outbox.services import pause, resume
 from outbox.verdict import Ending
+from outbox.wake import hints
 from qulab.cache import keys
 from qulab.cache.client import create_redis
 from qulab.db.base import utcnow
 from qulab.db.engine import Database
+from qulab.db.session import Session
 from tests.outbox.helpers import by_aggregate, published, write_events
 
 
@@ -318,7 +323,7 @@ class TestFailure:
         encode = batch._encode
 
         def refusing(row):  # type: ignore[no-untyped-def]
-            if row.aggregate_id == "bad" and row.payload["number"] == 0:
+            if row.aggregate_id == "bad" and json.loads(row.payload)["number"] == 0:
                 raise ValueError("this payload has no JSON")
             return encode(row)
 
@@ -449,6 +454,7 @@ class TestWakeUp:
             record_event(session, event_type="E", aggregate_type="Order", aggregate_id="1", payload={})
             await session.flush()
             await session.rollback()
+        await hints.get().sent()
 
         assert await streams_client.llen(keys.WAKE) == 0
 
@@ -550,3 +556,128 @@ class TestRepository:
         await write_events(database, 1)
 
         assert await newest() > before
+
+
+class TestCounters:
+    async def test_tell_over_all_time_what_relays_did(
+        self, database: Database, relay: Relay, streams_client: Redis
+    ) -> None:
+        await write_events(database, 9)
+        await relay.drain()
+        await streams_client.flushdb()
+        await relay.drain()
+
+        assert await totals(database) == {"published": 18, "repeated": 0, "recovered": 9, "failed": 0}
+
+    async def test_are_not_moved_by_a_relay_that_came_too_late(
+        self, database: Database, streams_client: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On SQLite two relays may hold the same batch, and one settles it; on PostgreSQL the row lock forbids it."""
+        await write_events(database, 3, aggregates=1)
+        slow, quick = Relay(database, streams_client, name="slow"), Relay(database, streams_client, name="quick")
+        offer = slow._offer
+
+        async def late(*args: Any) -> Any:
+            await quick.drain()
+            return await offer(*args)
+
+        monkeypatch.setattr(slow, "_offer", late)
+        tally = await slow.drain()
+
+        assert tally.overtaken == (1 if database.dialect == "sqlite" else 0)
+        assert await totals(database) == {"published": 3, "repeated": 0, "recovered": 0, "failed": 0}
+
+
+class TestBounds:
+    async def test_an_event_that_is_too_large_fails_alone_and_says_what_to_do(
+        self, database: Database, relay: Relay, streams_client: Redis, settings: Any
+    ) -> None:
+        settings.OUTBOX_EVENT_BYTES = 2000
+        await write(database, "large", {"text": "x" * 2000})
+        await write(database, "small", {"text": "x" * 200})
+
+        tally = await relay.drain()
+
+        assert (tally.published, tally.failed) == (1, 1)
+        async with database.reading() as session:
+            (waiting,) = await events_by_status(session, Status.PENDING)
+        assert waiting.last_error is not None
+        assert "QULAB_OUTBOX_EVENT_BYTES allows 2000: put what is large elsewhere" in waiting.last_error
+
+    async def test_a_batch_ends_before_it_is_too_large_for_one_call(
+        self, database: Database, relay: Relay, streams_client: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("outbox.batch.MOST_BYTES", 5000)
+        for number in range(10):
+            await write(database, "one", {"number": number, "text": "x" * 1000})
+
+        tally = await relay.drain()
+
+        assert (tally.published, tally.passes) == (10, 4)
+        assert by_aggregate(await published(streams_client)) == {"one": list(range(10))}
+
+    async def test_text_that_is_no_unicode_is_a_bad_event_and_no_outage(
+        self, database: Database, relay: Relay, streams_client: Redis
+    ) -> None:
+        """Both databases store half a surrogate pair in JSON; no consumer could read it."""
+        await write(database, "bad", {"text": "\ud800"})
+        await write(database, "good", {"number": 1})
+
+        tally = await relay.drain()
+
+        assert (tally.published, tally.failed) == (1, 1)
+
+
+class TestPlan:
+    async def test_a_pass_reads_pending_rows_and_blockers_through_their_partial_indexes(
+        self, database: Database, dialect: str
+    ) -> None:
+        """With published rows by the thousand, the plan touches no index that holds them."""
+        statements: list[tuple[str, Any]] = []
+        listen(database.engine.sync_engine, "before_cursor_execute", lambda *a: statements.append((a[2], a[3])))
+        async with database.writing() as session:
+            await fill_with_published_rows(session, 5000)
+            await session.commit()
+            await RelayRepository(session).due(3, now=utcnow(), limit=500)
+            await PartitionRepository(session).positions()
+        plans = await explained(database, statements[-2:])
+
+        assert "ix_events_due" in plans[0], plans[0]
+        assert "ix_events_blocking" in plans[0]
+        assert "ix_events_due" in plans[1]
+        for plan in plans:
+            assert "Seq Scan on domain_events" not in plan
+            assert not re.search(r"ix_events_(batch|status_created)|ix_domain_events|SCAN domain_events", plan), plan
+
+
+async def write(database: Database, aggregate_id: str, payload: dict[str, Any]) -> None:
+    async with database.writing() as session:
+        record_event(session, event_type="E", aggregate_type="Order", aggregate_id=aggregate_id, payload=payload)
+        await session.commit()
+
+
+async def explained(database: Database, statements: list[tuple[str, Any]]) -> list[str]:
+    """How the database would run these statements, as the relay sent them."""
+    async with database.engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        if database.dialect == "sqlite":
+            return [
+                str(await driver.execute_fetchall(f"EXPLAIN QUERY PLAN {sql}", values)) for sql, values in statements
+            ]
+        await driver.execute("ANALYZE domain_events")
+        plans = [await driver.fetch(f"EXPLAIN {sql}", *values) for sql, values in statements]
+        return ["\n".join(row[0] for row in plan) for plan in plans]
+
+
+async def fill_with_published_rows(session: Session, count: int) -> None:
+    now = utcnow()
+    common = {"event_type": "E", "aggregate_type": "Order", "payload": {}, "status": "published", "published_at": now}
+    rows = [{**common, "aggregate_id": str(n % 50), "partition": n % 8, "batch": n // 500} for n in range(count)]
+    await session.execute(insert(DomainEvent), rows)
+
+
+async def totals(database: Database) -> dict[str, int]:
+    names = ("published", "repeated", "recovered", "failed")
+    async with database.reading() as session:
+        row = (await session.execute(select(*(func.sum(getattr(OutboxPartition, name)) for name in names)))).one()
+    return dict(zip(names, map(int, row), strict=True))
