@@ -1,4 +1,9 @@
-"""A hint after a commit spares the event the wait for the next tick; a lost hint costs one tick and nothing else."""
+"""A hint after a commit spares the event the wait for the next tick; a lost hint costs one tick and nothing else.
+
+No commit waits for its hint, and commits that follow each other closely share one: it goes out after all of them.
+"""
+
+import asyncio
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -11,20 +16,49 @@ from qulab.db.loop import PerLoop
 MOST_HINTS = 16  # hints that may queue while every relay is busy
 
 
-# A Redis that hangs must not slow down every commit: after a failure, hints are left out for a while.
-_breakers: PerLoop[CircuitBreaker] = PerLoop(lambda: CircuitBreaker(longest=5.0))
+class Hints:
+    """The hints of one event loop: one push under way at a time, and one more for all that was committed meanwhile."""
+
+    def __init__(self) -> None:
+        # A Redis that hangs must not be asked after every commit: after a failure, hints are left out for a while.
+        self._breaker = CircuitBreaker(longest=5.0)
+        self._pushing: asyncio.Task[None] | None = None
+        self._wanted = False
+
+    def want(self) -> None:
+        self._wanted = True
+        if self._pushing is None:
+            self._pushing = asyncio.create_task(self._push())
+
+    async def sent(self) -> None:
+        """Wait until every hint that was wanted is out, or was given up."""
+        if self._pushing is not None:
+            await asyncio.wait([self._pushing])
+
+    async def _push(self) -> None:
+        try:
+            while self._wanted:
+                self._wanted = False
+                if self._breaker.allows():
+                    await self._push_one()
+        finally:
+            self._pushing = None
+
+    async def _push_one(self) -> None:
+        try:
+            await push_hint(get_streams())
+        except (RedisError, OSError):
+            self._breaker.failed()  # the tick finds the event
+        else:
+            self._breaker.succeeded()
+
+
+hints: PerLoop[Hints] = PerLoop(Hints, Hints.sent)
 
 
 async def wake_relay() -> None:
-    breaker = _breakers.get()
-    if not breaker.allows():
-        return
-    try:
-        await push_hint(get_streams())
-    except (RedisError, OSError):
-        breaker.failed()  # the tick finds the event
-    else:
-        breaker.succeeded()
+    """Say that there is something to publish; a hook after a commit."""
+    hints.get().want()
 
 
 async def push_hint(streams: Redis) -> None:

@@ -11,6 +11,7 @@ from outbox.models import DomainEvent, Status
 from outbox.relay import Relay
 from outbox.selectors import events_by_status
 from outbox.services import discard, redrive, replay
+from outbox.wake import hints
 from qulab.cache import keys
 from qulab.db.engine import Database
 from qulab.db.session import Session
@@ -73,10 +74,12 @@ class TestRedrive:
     async def test_wakes_the_relay_when_it_is_committed(self, database: Database, streams_client: Redis) -> None:
         await write_events(database, 1)
         dead = await bury(database, aggregate_id="0")
+        await hints.get().sent()
         await streams_client.delete(keys.WAKE)
 
         async with database.writing() as session:
             await redrive(session, DomainEvent.id == dead)
+        await hints.get().sent()
 
         assert await streams_client.llen(keys.WAKE) == 1
 
