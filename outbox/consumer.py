@@ -10,15 +10,16 @@ import os
 import socket
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from outbox.envelope import FIELD, Envelope, decode
+from outbox.groups import Entry, Member
 from outbox.repositories import InboxRepository
-from qulab.cache import heartbeat, keys
+from qulab import trace
+from qulab.cache import heartbeat
 from qulab.db.engine import Database
 from qulab.db.errors import is_outage
 from qulab.db.loop import raise_if_cancelled
@@ -27,7 +28,6 @@ from qulab.db.session import Session
 logger = logging.getLogger(__name__)
 
 BLOCK = 500  # milliseconds one read waits for entries; below the client's timeout
-READ_COUNT = 100  # entries in one read
 TAKE_OVER_AFTER = 15_000  # milliseconds without an acknowledgement
 MOST_FAILURES = 5  # of a handler, before the event goes to the dead letters
 RECONNECT = 0.5  # seconds
@@ -81,9 +81,8 @@ class Consumer:
         self._database = database
         self._redis = streams
         self._group = group
-        self._name = name or f"{socket.gethostname()}:{os.getpid()}"
-        self._take_over_after = take_over_after
-        self._joined: set[str] = set()
+        name = name or f"{socket.gethostname()}:{os.getpid()}"
+        self._member = Member(streams, group, name, take_over_after=take_over_after)
 
     async def run(self) -> None:
         """Consume until cancelled. An outage of Redis or the database is waited out."""
@@ -101,88 +100,57 @@ class Consumer:
                 if answered:
                     logger.warning("consumer %s waits: %s", self._group, error)
                 answered = False
-                self._joined.clear()  # Redis may come back without the groups
+                self._member.forget()  # Redis may come back without the groups
                 await asyncio.sleep(RECONNECT)
 
     async def step(self) -> int:
         """Read and handle what is there, waiting at most BLOCK; returns the number of entries handled."""
         await heartbeat.beat(self._redis, "consumer")
-        await self._join()
-        if not self._joined:
+        await self._member.join()
+        if not self._member.streams:
             await asyncio.sleep(BLOCK / 1000)
             return 0
         handled = 0
-        for stream in sorted(self._joined):
-            handled += await self._take_over(stream)
-        fresh: Any = await self._redis.xreadgroup(
-            self._group, self._name, dict.fromkeys(sorted(self._joined), ">"), count=READ_COUNT, block=BLOCK
-        )
-        for stream, entries in fresh:
-            for entry_id, fields in entries:
-                handled += await self._handle(stream, entry_id, fields)
-        return handled
+        for stream in self._member.streams:
+            handled += await self._handle_all(await self._member.take_over(stream))
+        fresh = await self._member.read()
+        if not (fresh or handled) and await self._member.wait(BLOCK):
+            fresh = await self._member.read()
+        return handled + await self._handle_all(fresh)
 
-    async def _join(self) -> None:
-        """Join the group of every stream, from its first entry where the group is new."""
-        streams: Any = await self._redis.smembers(keys.STREAMS)
-        for stream in streams - self._joined:
-            try:
-                await self._redis.xgroup_create(stream, self._group, id="0", mkstream=True)
-            except ResponseError as error:
-                if "BUSYGROUP" not in str(error):
-                    raise
-            self._joined.add(stream)
+    async def _handle_all(self, entries: list[Entry]) -> int:
+        return sum([await self._handle(entry) for entry in entries])
 
-    async def _take_over(self, stream: str) -> int:
-        """Handle what another consumer read and did not acknowledge in time."""
-        stale: Any = await self._redis.xpending_range(
-            stream, self._group, min="-", max="+", count=READ_COUNT, idle=self._take_over_after
-        )
-        handled = 0
-        for pending in stale:
-            entry_id = pending["message_id"]
-            claimed: Any = await self._redis.xclaim(
-                stream, self._group, self._name, min_idle_time=self._take_over_after, message_ids=[entry_id]
-            )
-            for _, fields in claimed:
-                handled += await self._handle(stream, entry_id, fields)
-        return handled
-
-    async def _handle(self, stream: str, entry_id: str, fields: dict[str, str]) -> bool:
+    async def _handle(self, entry: Entry) -> bool:
         """Handle one entry and acknowledge it. What fails stays pending, to be delivered again."""
         try:
-            envelope = decode(fields[FIELD])
+            envelope = decode(entry.fields[FIELD])
         except (KeyError, msgspec.DecodeError) as error:
-            logger.error("entry %s of %s is no event (%s): moved to the dead letters", entry_id, stream, error)
-            await self._bury(stream, entry_id, fields)
+            logger.error("entry %s of %s is no event (%s): moved to the dead letters", entry.id, entry.stream, error)
+            await self._member.bury(entry)
             return False
         try:
-            await self._apply(envelope)
+            with trace.within(envelope.traceparent):
+                await self._apply(envelope)
         except TryAgain as reason:
-            logger.warning("event %s (%s) will be delivered again: %s", envelope.id, envelope.type, reason)
+            logger.warning("%s will be delivered again: %s", _named(envelope), reason)
             return False
         except Exception as error:
             if isinstance(error, RedisError) or is_outage(error):
                 raise  # not the event's fault: `run` waits, and no failure is counted
-            await self._note_failure(stream, entry_id, fields, envelope)
+            await self._note_failure(entry, envelope)
             return False
-        await self._acknowledge(stream, entry_id)
+        await self._member.acknowledge(entry)
         return True
 
-    async def _note_failure(self, stream: str, entry_id: str, fields: dict[str, str], envelope: Envelope) -> None:
+    async def _note_failure(self, entry: Entry, envelope: Envelope) -> None:
         """Only failures of a handler count: an entry delivered often, to consumers that died, is not poison."""
-        failures = await self._redis.hincrby(keys.failures(self._group), f"{stream}/{entry_id}", 1)
+        failures = await self._member.count_failure(entry)
         last = failures >= MOST_FAILURES
         what = "moved to the dead letters" if last else "it will be delivered again"
-        logger.exception("event %s (%s) failed %d times; %s", envelope.id, envelope.type, failures, what)
+        logger.exception("%s failed %d times; %s", _named(envelope), failures, what)
         if last:
-            await self._bury(stream, entry_id, fields)
-
-    async def _acknowledge(self, stream: str, entry_id: str) -> None:
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.xack(stream, self._group, entry_id)
-            pipeline.hdel(keys.failures(self._group), f"{stream}/{entry_id}")
-            await pipeline.execute()
+            await self._member.bury(entry)
 
     async def _apply(self, envelope: Envelope) -> None:
         for handler in _handlers[envelope.type]:
@@ -194,9 +162,6 @@ class Consumer:
                 await effect(session, envelope)
             await session.commit()
 
-    async def _bury(self, stream: str, entry_id: str, fields: dict[str, str]) -> None:
-        origin: dict[Any, Any] = {"stream": stream, "entry": entry_id, **fields}
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.xadd(keys.dead_letters(self._group), origin)
-            pipeline.xack(stream, self._group, entry_id)
-            await pipeline.execute()
+
+def _named(envelope: Envelope) -> str:
+    return f"event {envelope.id} ({envelope.type}{trace.named(envelope.traceparent)})"
