@@ -1,6 +1,7 @@
 """What operators decide: whether to publish, and what becomes of events that were given up or are wanted again.
 
-Whether to publish is stored with the partitions: every relay reads it with the row it takes.
+Whether to publish is stored with the partitions: every relay reads it with the row it takes. With `at_most`, nothing is
+changed where more events match than somebody agreed to.
 """
 
 from sqlalchemy import ColumnElement
@@ -10,6 +11,15 @@ from outbox.repositories import DomainEventRepository
 from outbox.wake import wake_relay
 from qulab.db.retry import retried
 from qulab.db.session import Session
+
+
+class MoreThanConfirmed(Exception):
+    """More events match by now than were confirmed, so none was changed. Ask again."""
+
+    def __init__(self, count: int, confirmed: int) -> None:
+        super().__init__(
+            f"{count} events match by now, and {confirmed} were confirmed, so none was changed. Run it again."
+        )
 
 
 @retried
@@ -23,39 +33,41 @@ async def pause(session: Session) -> None:
 async def resume(session: Session) -> None:
     """Publish again, at once."""
     await PartitionRepository(session).set_paused(False)
-    await _commit_and_wake(session)
+    session.on_commit(wake_relay)
+    await session.commit()
 
 
 @retried
-async def redrive(session: Session, *where: ColumnElement[bool]) -> int:
+async def redrive(session: Session, *where: ColumnElement[bool], at_most: int | None = None) -> int:
     """Put the dead letters among these events back to pending; returns how many there were."""
     count = await DomainEventRepository(session).redrive(*where)
-    await _commit_and_wake(session)
-    return count
+    return await _commit_and_wake(session, count, at_most)
 
 
 @retried
-async def replay(session: Session, *where: ColumnElement[bool]) -> int:
+async def replay(session: Session, *where: ColumnElement[bool], at_most: int | None = None) -> int:
     """Publish the published ones among these events again, under new entries; returns how many.
 
     They enter their streams behind what was published meanwhile. A consumer that handled one finds it in its inbox,
     and does not repeat the effect in its database.
     """
     count = await DomainEventRepository(session).replay(*where)
-    await _commit_and_wake(session)
-    return count
+    return await _commit_and_wake(session, count, at_most)
 
 
 @retried
-async def discard(session: Session, *where: ColumnElement[bool], reason: str) -> int:
+async def discard(session: Session, *where: ColumnElement[bool], reason: str, at_most: int | None = None) -> int:
     """Give the dead letters among these events up; their aggregates flow again. Raises ValueError without a reason."""
     if not reason.strip():
         raise ValueError("a discarded event needs a reason: say why nobody will miss it")
     count = await DomainEventRepository(session).discard(*where, reason=reason.strip().rstrip("."))
-    await _commit_and_wake(session)
-    return count
+    return await _commit_and_wake(session, count, at_most)
 
 
-async def _commit_and_wake(session: Session) -> None:
+async def _commit_and_wake(session: Session, count: int, at_most: int | None) -> int:
+    if at_most is not None and count > at_most:
+        await session.rollback()
+        raise MoreThanConfirmed(count, at_most)
     session.on_commit(wake_relay)
     await session.commit()
+    return count
