@@ -6,7 +6,7 @@ from django.utils.translation import ngettext
 from outbox import services
 from outbox.models import DomainEvent, Status
 from qulab.admin.declare import Action, Admin, Column, Group, Sort
-from qulab.admin.filters import Choice, Exact, Period
+from qulab.admin.filters import Age, Choice, Exact, Period
 from qulab.admin.site import site
 
 REDRIVE = Action(
@@ -90,6 +90,7 @@ site.register(
             Exact(DomainEvent.event_type, _("Event type")),
             Exact(DomainEvent.aggregate_type, _("Aggregate type")),
             Exact(DomainEvent.aggregate_id, _("Aggregate id")),
+            Age(DomainEvent.created_at),
             Period(DomainEvent.created_at),
         ],
         tags=frozenset({"status"}),
@@ -103,6 +104,7 @@ site.register(
                 ["status", "created_at", "published_at", "attempts", "next_attempt_at", "last_error"],
             ),
             Group(_("What it is about"), ["event_type", "aggregate_type", "aggregate_id"]),
+            Group(_("Where it comes from"), ["trace_id"]),
             Group(_("In the outbox and the stream"), ["seq", "partition", "batch", "stream_id"]),
         ],
         actions=[REDRIVE, REPLAY, DISCARD],

@@ -10,12 +10,21 @@ from django.utils.translation import gettext_lazy as _
 from sqlalchemy import ColumnElement
 
 from qulab.admin.plain import PlainField
+from qulab.db.base import utcnow
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 Values = Mapping[str, Any]
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)  # beyond these, databases and time zones overflow
+AGES = {
+    "1m": (timedelta(minutes=1), _("a minute")),
+    "15m": (timedelta(minutes=15), _("15 minutes")),
+    "1h": (timedelta(hours=1), _("an hour")),
+    "1d": (timedelta(days=1), _("a day")),
+    "7d": (timedelta(days=7), _("7 days")),
+    "30d": (timedelta(days=30), _("30 days")),
+}
 
 
 class Choice(msgspec.Struct, frozen=True, eq=False):
@@ -80,7 +89,25 @@ class Period(msgspec.Struct, frozen=True, eq=False):
         ]
 
 
-Filter = Choice | Exact | Period
+class Age(msgspec.Struct, frozen=True, eq=False):
+    """Older than one of a few ages, as of now: what was too young a moment ago may match the next time."""
+
+    column: Any
+    name: str = "age"
+
+    def fields(self) -> dict[str, forms.Field]:
+        message = {"invalid_choice": _("There is no age “%(value)s” here. Choose one of the list.")}
+        choices = [("", _("any age")), *((key, title) for key, (_age, title) in AGES.items())]
+        return {
+            self.name: forms.ChoiceField(label=_("Older than"), choices=choices, required=False, error_messages=message)
+        }
+
+    def clauses(self, values: Values) -> list[ColumnElement[bool]]:
+        chosen = values.get(self.name)
+        return [self.column < utcnow() - AGES[chosen][0]] if chosen else []
+
+
+Filter = Choice | Exact | Period | Age
 
 
 def _day(label: "StrPromise | str") -> forms.DateField:

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import select
 from outbox.models import DomainEvent, Status
 from outbox.relay import Relay
 from qulab.admin import query
+from qulab.db.base import utcnow
 from qulab.db.engine import Database
 from qulab.db.probe import probe
 from tests.admin.conftest import Desk, Page, event, store, user
@@ -167,6 +169,15 @@ class TestDo:
         answer = await confirm(desk, await desk.get(f"events/redrive?all=1&q={owner.id}"), "redrive")
 
         assert answer.response["Location"].endswith("done=redrive&n=1")
+
+    async def test_redrive_of_all_of_an_age_leaves_what_is_younger(self, desk: Desk, database: Database) -> None:
+        old, young = event(Status.DEAD, created_at=utcnow() - timedelta(hours=2)), event(Status.DEAD)
+        await store(database, old, young)
+
+        answer = await confirm(desk, await desk.get("events/redrive?all=1&age=1h"), "redrive")
+
+        assert answer.response["Location"] == "/admin/events?age=1h&done=redrive&n=1"
+        assert await states(database) == {old.id: "pending", young.id: "dead"}
 
     async def test_replay_publishes_under_a_new_entry(
         self, desk: Desk, database: Database, streams_client: Redis

@@ -27,6 +27,8 @@ BAD_OF_EVENTS = [
     ("event_type", "x" * 101),
     ("aggregate_id", "x" * 37),
     ("aggregate_type", "%00"),
+    ("age", "2h"),
+    ("age", "%00"),
 ]
 
 

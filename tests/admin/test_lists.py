@@ -6,6 +6,7 @@ import pytest
 from outbox.models import Status
 from qulab.admin import query
 from qulab.admin.site import site
+from qulab.db.base import utcnow
 from qulab.db.engine import Database
 from qulab.db.probe import probe
 from tests.admin.conftest import NOON, Desk, assessment, event, score, store, user, users
@@ -207,6 +208,18 @@ class TestFilter:
         await store(database, *(user(n, created_at=at) for n, at in enumerate(times)))
 
         assert len((await desk.get(f"users?{period}")).keys("users")) == found
+
+    @pytest.mark.parametrize(("age", "found"), [("", 3), ("1m", 3), ("15m", 2), ("1h", 2), ("1d", 1), ("30d", 0)])
+    async def test_an_age_leaves_out_what_is_younger(
+        self, desk: Desk, database: Database, age: str, found: int
+    ) -> None:
+        ages = [timedelta(minutes=2), timedelta(hours=2), timedelta(days=2)]
+        await store(database, *(event(created_at=utcnow() - one) for one in ages))
+
+        page = await desk.get(f"events?age={age}")
+
+        assert len(page.keys("events")) == found
+        assert f'<option value="{age}" selected>' in page.html
 
     async def test_tabs_count_within_the_other_filters_and_keep_them(self, desk: Desk, database: Database) -> None:
         await store(database, event(), event(Status.DEAD), event(Status.DEAD, event_type="Other"))

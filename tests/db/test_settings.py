@@ -31,6 +31,7 @@ class TestSettings:
             ("REDIS_URL", "localhost:6379", "REDIS_URL cannot be used"),
             ("REDIS_URL", "redis://localhost/14", "REDIS_URL names database 14"),
             ("QULAB_DB_POOL_SIZE", "many", "QULAB_DB_POOL_SIZE is 'many'"),
+            ("QULAB_OUTBOX_RETENTION_DAYS", "0", "QULAB_OUTBOX_RETENTION_DAYS is 0: it must be at least 1"),
             ("DJANGO_DEBUG", "perhaps", "DJANGO_DEBUG is 'perhaps'"),
         ],
     )
