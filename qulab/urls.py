@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from qulab import health
+from qulab import health, metrics
 from qulab.lab import urls as lab
 
 urlpatterns = [
@@ -11,4 +11,5 @@ urlpatterns = [
     path("admin/", include("qulab.admin.urls")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", metrics.metrics),
 ]

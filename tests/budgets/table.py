@@ -52,6 +52,7 @@ BUDGETS: dict[str, list[Case]] = {
     "": [Case("/", 1)],
     "healthz": [Case("/healthz", 0)],
     "readyz": [Case("/readyz", 1, status=503)],
+    "metrics": [Case("/metrics", 1)],
     # --- The lab ---
     "lab/state": [Case("/lab/state", 1)],
     "lab/1": [listed("/lab/1", 2), result_of("/lab/1/users", 3, NEW_USER)],
