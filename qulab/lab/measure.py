@@ -6,11 +6,15 @@ command. Statements are counted by `qulab.db.probe`.
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
+
+_here: ContextVar[Counter[str] | None] = ContextVar("commands_here", default=None)
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -23,23 +27,52 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 def count_commands(client: Redis) -> Counter[str]:
-    """Count what `client` sends from now on, by command. Connections that it has open already are not counted."""
+    """Count what `client` sends from now on, by command, but for what opens a connection: that depends on luck.
+
+    Connections that it has open already are not counted.
+    """
     sent: Counter[str] = Counter()
+
+    def count(command: str) -> None:
+        sent[command] += 1
+        if (here := _here.get()) is not None:
+            here[command] += 1
+
     pool = client.connection_pool
     connection: Any = pool.connection_class
 
     class Counting(connection):  # type: ignore[misc]
+        greets = False
+
+        async def on_connect_check_health(self, *args: Any, **options: Any) -> None:
+            self.greets = True
+            await super().on_connect_check_health(*args, **options)
+            self.greets = False
+
         async def send_command(self, *args: Any, **options: Any) -> None:
-            sent[str(args[0])] += 1
+            if not self.greets:
+                count(str(args[0]))
             await super().send_command(*args, **options)
 
         def pack_commands(self, commands: Any) -> Any:  # of a pipeline
             commands = list(commands)
-            sent.update(str(command[0]) for command in commands)
+            for command in commands:
+                count(str(command[0]))
             return super().pack_commands(commands)
 
     pool.connection_class = Counting
     return sent
+
+
+@contextmanager
+def commands_here() -> Iterator[Counter[str]]:
+    """Of the commands that are counted, those that this context sends, and tasks started in it."""
+    here: Counter[str] = Counter()
+    token = _here.set(here)
+    try:
+        yield here
+    finally:
+        _here.reset(token)
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import text
@@ -12,8 +13,27 @@ from sqlalchemy import text
 from qulab.cache.client import create_redis
 from qulab.db.engine import Database
 from qulab.lab.experiments import Bench
+from qulab.lab.experiments.claim import claimed
+from qulab.lab.experiments.outbox_place import OutboxBenchParameters, Place, Steps
+from qulab.lab.experiments.processes.children import SCRIPT
+from qulab.lab.measure import count_commands
 from qulab.lab.scratch import PREFIX
 from tests.conftest import TABLES
+
+SMALL_OUTBOX = OutboxBenchParameters(
+    rounds=1,
+    events=60,
+    relays=2,
+    counted=60,
+    per_commit=20,
+    timed=5,
+    rate=100,
+    producers=2,
+    writers=2,
+    seconds=0.2,
+    published=30,
+    waiting=5,
+)
 
 
 @pytest.fixture
@@ -85,3 +105,24 @@ async def traces(database: Database, redis_url: str, tmp_path: Path, monkeypatch
     traces = Traces(database, redis_url)
     yield traces
     await traces.close()
+
+
+@pytest.fixture
+async def place(bench: Bench, tmp_path: Path, progress: Watched) -> AsyncIterator[Place]:
+    streams = bench.redis(text=True)
+    commands = count_commands(streams)
+    steps = Steps(progress, 100)
+    async with claimed(streams, ["some"], seconds=60):
+        yield Place(SMALL_OUTBOX, bench, streams, bench.redis(), commands, steps, tmp_path)
+
+
+def children_running() -> list[int]:
+    """Processes of experiments that this one, or one that it started, has running now."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if str(SCRIPT) in child.cmdline():
+                found.append(child.pid)
+        except psutil.Error:
+            continue
+    return found

@@ -20,6 +20,7 @@ from qulab.lab.experiments.queries import QueriesParameters
 from qulab.lab.experiments.registry import EXPERIMENTS
 from qulab.lab.scratch import PREFIX
 from qulab.management.commands.bench import Command
+from tests.bench.conftest import SMALL_OUTBOX
 
 
 async def bench(*arguments: str) -> str:
@@ -58,12 +59,13 @@ class TestJson:
         assert "commit" in environment
 
     def test_is_all_that_is_on_standard_output(self, migrated: str, redis_url: str, tmp_path: Path) -> None:
-        with start(migrated, redis_url, tmp_path, "outbox", "--events", "20", "--timed", "2", "--json") as process:
+        small = [f"{one.flag}={getattr(SMALL_OUTBOX, one.name)}" for one in options(type(SMALL_OUTBOX))]
+        with start(migrated, redis_url, tmp_path, "outbox", *small, "--json") as process:
             out, err = process.communicate(timeout=60)
 
         assert process.returncode == 0, err
         assert err == ""  # no terminal: no bar
-        assert json.loads(out)["result"]["rounds"][0]["published"] == 20
+        assert json.loads(out)["result"]["counts"]["rounds"][0]["published"] == 60
 
 
 class TestTable:
@@ -121,7 +123,7 @@ class TestFaults:
 
     def test_ctrl_c_ends_it_within_a_second_and_nothing_is_left(self, redis_url: str, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path / 'qulab.db'}"
-        with start(url, redis_url, tmp_path, "outbox", "--events", "50000", "--per-commit", "1") as process:
+        with start(url, redis_url, tmp_path, "outbox", "--counted", "50000", "--per-commit", "1") as process:
             _until(lambda: bool(list(tmp_path.glob(f"{PREFIX}*/scratch.db"))))
             time.sleep(0.5)  # in the middle of writing
             began = time.monotonic()

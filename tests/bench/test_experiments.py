@@ -8,18 +8,18 @@ import pytest
 from sqlalchemy import event
 
 from qulab.db.engine import Database, get_database
-from qulab.lab.experiments import Bench, Busy, alone, cache, outbox, pages, pool_ways, queries, repository_questions
+from qulab.lab.experiments import Bench, Busy, alone, cache, pages, pool_ways, queries, repository_questions
 from qulab.lab.experiments.in_process import PageFailed
 from qulab.lab.experiments.registry import EXPERIMENTS
 from qulab.lab.experiments.tables import lines
-from tests.bench.conftest import Traces, Watched
+from tests.bench.conftest import SMALL_OUTBOX, Traces, Watched
 
 SMALL: dict[str, msgspec.Struct] = {
     "pool": pool_ways.PoolBenchParameters(requests=20, concurrency=8, work_ms=2, size=3, overflow=2, repeats=2),
     "queries": queries.QueriesParameters(users=5, scores_per_user=2, repeats=2),
     "cache": cache.CacheBenchParameters(users=10, fetches=40, repeats=2),
     "repository": repository_questions.RepositoryParameters(rows=60, rounds=2, calls=2),
-    "outbox": outbox.OutboxParameters(events=60, per_commit=20, timed=5, rate=100, repeats=2),
+    "outbox": SMALL_OUTBOX,
 }
 PAGES = pages.PagesParameters(users=210, scores_per_user=1, events=110, repeats=1)
 

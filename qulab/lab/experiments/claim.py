@@ -1,9 +1,11 @@
 """One run at a time writes into the scratch Redis, and its keys go with it: those of a killed run with the next one."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from redis.asyncio import Redis
+from redis.asyncio.lock import Lock
 from redis.exceptions import LockNotOwnedError
 
 from qulab.lab.experiments import Busy
@@ -13,19 +15,31 @@ TO_DELETE = "bench:keys"  # the names of all keys that the present run writes
 
 
 @asynccontextmanager
-async def claimed(redis: Redis, names: Sequence[str], *, seconds: float) -> AsyncIterator[None]:
+async def claimed(redis: Redis, names: Sequence[str], *, seconds: float) -> AsyncIterator[Lock]:
     """Hold the place for at most `seconds`, and delete the keys `names` at its end. Raises Busy when it is taken."""
     lock = redis.lock(LOCK, timeout=seconds)
     if not await lock.acquire(blocking=False):
         raise Busy
     try:
         await _delete_keys(redis)
-        await redis.sadd(TO_DELETE, *names)
-        yield
+        await also(redis, names)
+        yield lock
     finally:
         await _delete_keys(redis)
         with suppress(LockNotOwnedError):  # it took longer than `seconds`: the place may be another's by now
             await lock.release()
+
+
+async def also(redis: Redis, names: Sequence[str]) -> None:
+    """Delete these keys, too, at the end of the run that holds the place."""
+    await redis.sadd(TO_DELETE, *names)
+
+
+async def keep(lock: Lock, seconds: float) -> None:
+    """Hold the place until cancelled; a run that is killed gives it back after `seconds`."""
+    while True:
+        await asyncio.sleep(seconds / 4)
+        await lock.extend(seconds, replace_ttl=True)
 
 
 async def _delete_keys(redis: Redis) -> None:

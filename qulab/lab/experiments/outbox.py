@@ -7,11 +7,10 @@ import msgspec
 from redis.exceptions import ConnectionError as RedisAway
 
 from qulab.db.probe import Group, probe
-from qulab.lab.experiments import Bench, Experiment, Progress, Table, alone, unseen
+from qulab.lab.experiments import Bench, Progress, alone, unseen
 from qulab.lab.experiments.claim import claimed
 from qulab.lab.experiments.outbox_latency import time_events
 from qulab.lab.experiments.outbox_setting import OutboxParameters, Setting, record
-from qulab.lab.experiments.tables import median, median_of
 from qulab.lab.measure import Spread, count_commands, quantile, spread
 
 LONGER = 30.0  # seconds that a run may take beyond its own limit
@@ -145,45 +144,3 @@ def _quantiles(rounds: list[Round], q: float) -> Spread | None:
     """The q-quantile of each round that timed anything."""
     measured = [quantile(one.latencies, q) for one in rounds if one.latencies]
     return spread(measured) if measured else None
-
-
-def rows(result: OutboxResult) -> Table:
-    measured = {
-        "written, events/s": result.writing,
-        "drained, events/s": result.draining,
-        "batches in a drain": result.batches,
-        "SQL statements for a batch": result.statements_per_batch,
-        "Redis commands for a batch": result.commands_per_batch,
-        "commit to consumer, p50, ms": result.p50,
-        "commit to consumer, p95, ms": result.p95,
-        "commit to consumer, p99, ms": result.p99,
-    }
-    return Table(
-        headings=["", *median_of("median")],
-        rows=[[name, *median(one)] for name, one in measured.items() if one is not None],
-        notes=_notes(result),
-    )
-
-
-def _notes(result: OutboxResult) -> list[str]:
-    last = result.rounds[-1]
-    notes = [
-        f"Last drain: {last.published} events in {last.batches} batches, {last.statements} SQL statements and "
-        + ", ".join(f"{number} {name}" for name, number in sorted(last.commands.items()))
-        + " to Redis; the counts above share all of them out over the batches."
-    ]
-    if len(result.rounds) < result.asked:
-        notes.append(f"The time was up after {len(result.rounds)} of {result.asked} rounds.")
-    if last.missing:
-        notes.append(f"The time was up before {last.missing} events were published.")
-    return notes
-
-
-EXPERIMENT = Experiment(
-    name="outbox",
-    summary="Write events, drain them, and take the time from a commit to its consumer.",
-    parameters=OutboxParameters,
-    run=run,
-    rows=rows,
-    unit="events",
-)

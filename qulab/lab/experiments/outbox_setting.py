@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -87,13 +87,16 @@ class Setting:
         ]
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Session]:
-        """A session whose commit wakes the relay of this run: `wake_relay` would wake the application's."""
+    async def writing(self, *, wakes: bool = True) -> AsyncIterator[Session]:
+        """A session whose commit wakes the relay of this run, or none: `wake_relay` would wake the application's."""
         async with self.database.writing() as session:
             on_commit = session.on_commit
 
             def redirected(hook: Hook) -> None:
-                on_commit(self._hint if hook is wake_relay else hook)
+                if hook is not wake_relay:
+                    on_commit(hook)
+                elif wakes:
+                    on_commit(self._hint)
 
             session.on_commit = redirected  # type: ignore[method-assign]
             yield session
@@ -105,5 +108,9 @@ def record(session: Session, aggregate_type: str, number: int) -> DomainEvent:
         event_type="BenchEventWritten",
         aggregate_type=aggregate_type,
         aggregate_id=str(number % AGGREGATES),
-        payload={"number": number, "text": "a payload of about the size of a score's " * 4},
+        payload=payload_of(number),
     )
+
+
+def payload_of(number: int) -> dict[str, Any]:
+    return {"number": number, "text": "a payload of about the size of a score's " * 4}

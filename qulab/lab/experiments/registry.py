@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from qulab.lab.experiments import AnyExperiment, cache, http, outbox, pages, pool_ways, queries, repository, seed
+from qulab.lab.experiments import AnyExperiment, cache, http, outbox_whole, pages, pool_ways, queries, repository, seed
 
 EXPERIMENTS: Mapping[str, AnyExperiment] = {
     one.name: one
@@ -10,7 +10,7 @@ EXPERIMENTS: Mapping[str, AnyExperiment] = {
         pool_ways.EXPERIMENT,
         queries.EXPERIMENT,
         cache.EXPERIMENT,
-        outbox.EXPERIMENT,
+        outbox_whole.EXPERIMENT,
         seed.EXPERIMENT,
         pages.EXPERIMENT,
         http.EXPERIMENT,
