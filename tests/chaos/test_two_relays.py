@@ -1,29 +1,23 @@
-import pytest
-from redis.asyncio import Redis
+from pathlib import Path
 
-from qulab.db.engine import Database
-from tests.chaos.harness import Harness
+import pytest
+
+from tests.chaos.harness import run_chaos
+from tests.chaos.plan import Fault, Kind, Plan
+
+KILLS = [Fault(Kind.RELAY_DIES_BEFORE_COMMIT, pick=0.1), Fault(Kind.RELAY_KILLED, pick=0.9)]
 
 
 class TestTwoRelays:
+    @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
     async def test_twenty_kills_over_two_thousand_events_lose_double_and_invert_none(
-        self, database: Database, streams_client: Redis, redis_url: str
+        self, folder: Path, database: str
     ) -> None:
-        harness = Harness(database, streams_client, redis_url, seed=1, without_mark=False)
+        plan = Plan(events=2000, faults=KILLS * 10, database=database, relays=2, consumers=0)
 
-        report = await harness.run(events=2000, kills=20)
+        report = await run_chaos(plan, folder)
 
-        assert report.written == 2000
-        assert report.kills_before_commit == 10
         assert report.is_clean, report
-
-    @pytest.mark.parametrize("seed", [2])
-    async def test_without_the_mark_comparison_the_same_harness_finds_doubled_events(
-        self, database: Database, streams_client: Redis, redis_url: str, seed: int
-    ) -> None:
-        """The check above can fail: the comparison in the Lua script is what it depends on."""
-        harness = Harness(database, streams_client, redis_url, seed=seed, without_mark=True)
-
-        report = await harness.run(events=400, kills=4)
-
-        assert report.doubled
+        assert report.written == report.entries == 2000
+        assert report.faults == {Kind.RELAY_DIES_BEFORE_COMMIT: 10, Kind.RELAY_KILLED: 10}
+        assert report.repeats_avoided > 0
