@@ -7,7 +7,7 @@ from redis.backoff import NoBackoff
 
 from qulab.db.loop import PerLoop
 
-CACHE_TIMEOUT = 0.1  # seconds: a cache that takes longer costs more than it saves
+CACHE_TIMEOUT = 0.05  # seconds: a cache that takes longer costs more than it saves
 CACHE_CONNECTIONS = 16  # more would only connect, and wait, at the same time
 POOL_WAIT = 1.0  # seconds for a free connection: a queue here is load, not an outage
 STREAMS_TIMEOUT = 1.0  # seconds

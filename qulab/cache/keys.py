@@ -1,12 +1,12 @@
 """Every key that QuLab keeps in Redis is named here, so that no two uses can collide."""
 
-VERSION = "q2"  # raise it when entries of an older release must not be read
+VERSION = "q3"  # raise it when entries of an older release must not be read
 
 # Cache (logical database of REDIS_CACHE_URL)
 
 
 def entry(name: str, key: str) -> str:
-    """A cached value, for example `q2:user:{id}`."""
+    """A cached value, for example `q3:user:{id}`."""
     return f"{VERSION}:{name}:{key}"
 
 

@@ -6,21 +6,21 @@ The load opens its own session; the reader's may close while others still wait. 
 
 import asyncio
 import logging
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from django.conf import settings
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
-from qulab.cache import keys
 from qulab.cache.breaker import CircuitBreaker
 from qulab.cache.client import CACHE_CONNECTIONS, CACHE_TIMEOUT, create_redis
+from qulab.cache.flights import Flights, Led, Load, LoadMany
 from qulab.cache.metrics import CacheMetrics, Outcome
 from qulab.cache.spec import CacheSpec, Undecodable, Value
+from qulab.cache.store import AWAY, Store
 from qulab.db.loop import PerLoop
 
 logger = logging.getLogger(__name__)
@@ -28,27 +28,8 @@ logger = logging.getLogger(__name__)
 LEASE = 5.0  # seconds that one load may take before another process may try
 POLL = 0.01  # seconds between two looks while another process loads
 WAIT = 0.5  # seconds to wait for another process before loading without filling
+LATE = 3.0  # times its own length that a timeout took: this loop was busy, and Redis may well have answered
 
-# KEYS: entry, lease. ARGV: token, lease in ms. The entry first: it may have been filled since this reader looked.
-TAKE_LEASE = """
-local entry = redis.call('GET', KEYS[1])
-if entry then return {entry, ''} end
-local holder = redis.call('GET', KEYS[2])
-if holder then return {'', holder} end
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-return {'', ''}
-"""
-# KEYS: entry, lease. ARGV: token, value, TTL in ms. Fills only if nobody invalidated since the lease was taken.
-FILL = """
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-redis.call('DEL', KEYS[2])
-return 1
-"""
-# KEYS: lease. ARGV: token. A load that failed gives its lease back, if it still holds it.
-RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
-
-Away = (RedisError, OSError, asyncio.TimeoutError)
 Result = TypeVar("Result")
 
 
@@ -60,13 +41,6 @@ class Lookup(msgspec.Struct, Generic[Result], frozen=True):
     seconds: float
 
 
-class Flight(msgspec.Struct, frozen=True):
-    """A load in progress in this process, and the token of the lease it runs under."""
-
-    token: bytes
-    task: "asyncio.Task[Any]"
-
-
 class Cache:
     """Read-through over one Redis client. Belongs to one event loop."""
 
@@ -74,18 +48,14 @@ class Cache:
         self.redis = redis
         self.metrics = CacheMetrics()
         self.breaker = breaker or CircuitBreaker()
-        self._lease = lease
-        self._flights: dict[str, Flight] = {}
-        self._take_lease = redis.register_script(TAKE_LEASE)
-        self._fill = redis.register_script(FILL)
-        self._release = redis.register_script(RELEASE)
+        self._store = Store(redis, lease=lease)
+        self._flights = Flights(self._store, self.metrics, self._is_away)
+        self._timeout: float = redis.connection_pool.connection_kwargs.get("socket_timeout") or float("inf")
 
-    async def get(self, spec: CacheSpec[Value], id_: str, load: Callable[[], Awaitable[Value | None]]) -> Value | None:
+    async def get(self, spec: CacheSpec[Value], id_: str, load: Load[Value]) -> Value | None:
         return (await self.lookup(spec, id_, load)).value
 
-    async def lookup(
-        self, spec: CacheSpec[Value], id_: str, load: Callable[[], Awaitable[Value | None]]
-    ) -> Lookup[Value]:
+    async def lookup(self, spec: CacheSpec[Value], id_: str, load: Load[Value]) -> Lookup[Value]:
         """Read `id_` through the cache. Raises what `load` raises; a sick Redis raises nothing."""
         began = time.perf_counter()
         value, outcome = await self._read(spec, spec.key(id_), load)
@@ -93,70 +63,60 @@ class Cache:
         self.metrics.count(outcome, seconds)
         return Lookup(value, outcome, seconds)
 
+    async def get_many(
+        self, spec: CacheSpec[Value], ids: Sequence[str], load_many: LoadMany[Value]
+    ) -> dict[str, Value | None]:
+        """Read many with one look, and load with one call what is missing. None: no such row.
+
+        `load_many` is asked for ids, and leaves out the rows that do not exist. Raises what it raises.
+        """
+        began = time.perf_counter()
+        found = await self._read_many(spec, list(dict.fromkeys(ids)), load_many)
+        share = (time.perf_counter() - began) / max(len(found), 1)
+        for _, outcome in found.values():
+            self.metrics.count(outcome, share)
+        return {id_: value for id_, (value, _) in found.items()}
+
     async def invalidate(self, *entry_keys: str) -> bool:
         """Delete the entries, and the right of running loads to fill them. False: Redis was away."""
-        doomed = [name for key in entry_keys for name in (key, keys.lease(key))]
+        began = time.perf_counter()
         try:
-            await self.redis.delete(*doomed)
-        except Away as error:
-            self._away(error)
+            await self._store.delete(*entry_keys)
+        except AWAY as error:
+            self._is_away(error, time.perf_counter() - began)
             return False
         self.breaker.succeeded()
         return True
 
     async def close(self) -> None:
-        flights = [flight.task for flight in self._flights.values()]
-        for task in flights:
-            task.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
-        await self.redis.aclose()
+        await self._flights.close()
+        await self._store.close()
 
-    async def _read(
-        self, spec: CacheSpec[Value], key: str, load: Callable[[], Awaitable[Value | None]]
-    ) -> tuple[Value | None, Outcome]:
-        if self.breaker.allows():
+    # --- One key -----------------------------------------------------------------------------------------------------
+
+    async def _read(self, spec: CacheSpec[Value], key: str, load: Load[Value]) -> tuple[Value | None, Outcome]:
+        if self._answers():
+            began = time.perf_counter()
             try:
-                outcome, value, task = await self._find(spec, key, load)
-            except Away as error:
-                self._away(error)
+                entry = await self._store.get(key)
+                self.metrics.looks.observe(time.perf_counter() - began)
+                found = await self._found(spec, key, entry, load)
+                task = None
+                if found is None:
+                    found, task = await self._find_or_lead(spec, key, load)
+            except AWAY as error:
+                self._is_away(error, time.perf_counter() - began)
             else:
-                self.breaker.succeeded()
+                if self.breaker.is_open:
+                    self.breaker.succeeded()
                 # Shielded: cancelling this reader must not cancel the load that others wait for.
-                return (value if task is None else await asyncio.shield(task)), outcome
-        return await self._load(load), Outcome.BYPASS
+                return found if task is None else (await asyncio.shield(task), found[1])
+        return await self._flights.past_the_cache(key, load), Outcome.BYPASS
 
-    async def _find(
-        self, spec: CacheSpec[Value], key: str, load: Callable[[], Awaitable[Value | None]]
-    ) -> tuple[Outcome, Value | None, "asyncio.Task[Value | None] | None"]:
-        """The cached value, or the task that loads it: ours, or the one under whose lease the key is being loaded."""
-        found = await self._look(spec, key)
-        if found is not None:
-            return *found, None
-        gives_up_at = time.monotonic() + WAIT
-        while time.monotonic() < gives_up_at:
-            # Shielded: a reader that is cancelled here must not leave a lease that nobody loads under.
-            entry, holder, started = await asyncio.shield(_detached(self._lead(spec, key, load)))
-            if started is not None:
-                return Outcome.MISS, None, started
-            found = await self._decoded(spec, key, entry)
-            if found is not None:
-                return Outcome.COALESCED, found[1], None
-            flight = self._flights.get(key)
-            # Only under the very lease that stands now: a load from before an invalidation must not be joined.
-            if flight is not None and flight.token == holder:
-                return Outcome.COALESCED, None, flight.task
-            await asyncio.sleep(POLL)  # another process loads
-        return Outcome.BYPASS, None, _detached(self._load(load))
-
-    async def _look(self, spec: CacheSpec[Value], key: str) -> tuple[Outcome, Value | None] | None:
-        began = time.perf_counter()
-        entry: Any = await self.redis.get(key)
-        self.metrics.looked(time.perf_counter() - began)
-        return await self._decoded(spec, key, entry)
-
-    async def _decoded(
-        self, spec: CacheSpec[Value], key: str, entry: bytes | None
-    ) -> tuple[Outcome, Value | None] | None:
+    async def _found(
+        self, spec: CacheSpec[Value], key: str, entry: bytes | None, load: Load[Value]
+    ) -> tuple[Value | None, Outcome] | None:
+        """What the entry says, None where there is none that can be read. A stale one is loaded again meanwhile."""
         if entry is None:
             return None
         try:
@@ -164,74 +124,106 @@ class Cache:
         except Undecodable:
             await self.redis.delete(key)
             return None
-        return (Outcome.NEGATIVE_HIT if value is None else Outcome.HIT), value
+        if value is None:
+            return None, Outcome.NEGATIVE_HIT
+        if spec.is_fresh(entry):
+            return value, Outcome.HIT
+        self._flights.refresh(spec, key, entry, load)
+        return value, Outcome.STALE_HIT
 
-    async def _lead(
-        self, spec: CacheSpec[Value], key: str, load: Callable[[], Awaitable[Value | None]]
-    ) -> tuple[bytes | None, bytes | None, "asyncio.Task[Value | None] | None"]:
-        """The entry that is there meanwhile, or the token of who loads it, or the load that this call started."""
-        token = secrets.token_bytes(8)
-        arguments: list[bytes | int] = [token, int(self._lease * 1000)]
-        try:
-            entry, holder = await self._take_lease(keys=[key, keys.lease(key)], args=arguments)
-        except Away:
-            # The answer may be late, and the lease ours all the same.
-            await self._quietly(self._release(keys=[keys.lease(key)], args=[token]))
-            raise
-        started = None if entry or holder else self._take_off(spec, key, token, load)
-        return entry or None, holder or None, started
+    async def _find_or_lead(
+        self, spec: CacheSpec[Value], key: str, load: Load[Value]
+    ) -> tuple[tuple[Value | None, Outcome], "asyncio.Task[Value | None] | None"]:
+        """The answer, and where it is not known yet the task that brings the value: ours, or the lease holder's."""
+        gives_up_at = time.monotonic() + WAIT
+        while time.monotonic() < gives_up_at:
+            (taken, started), is_ours = await self._flights.lead(spec, key, load)
+            if started is not None:
+                return (None, Outcome.MISS if is_ours else Outcome.COALESCED), started
+            found = await self._found(spec, key, taken.entry or None, load)
+            if found is not None:
+                return (found[0], Outcome.COALESCED), None
+            joined = self._flights.joined(key, taken.holder)
+            if joined is not None:
+                return (None, Outcome.COALESCED), joined
+            await asyncio.sleep(POLL)  # another process loads
+        return (None, Outcome.BYPASS), self._flights.start(self._flights.past_the_cache(key, load))
 
-    def _take_off(
-        self, spec: CacheSpec[Value], key: str, token: bytes, load: Callable[[], Awaitable[Value | None]]
-    ) -> "asyncio.Task[Value | None]":
-        task = _detached(self._load_and_fill(spec, key, token, load))
-        self._flights[key] = Flight(token, task)
-        return task
+    # --- Many keys ---------------------------------------------------------------------------------------------------
 
-    async def _load_and_fill(
-        self, spec: CacheSpec[Value], key: str, token: bytes, load: Callable[[], Awaitable[Value | None]]
-    ) -> Value | None:
-        try:
-            value = await self._load(load)
-        except BaseException:
-            await self._quietly(self._release(keys=[keys.lease(key)], args=[token]))
-            raise
-        else:
-            arguments: list[bytes | int] = [token, spec.encode(value), spec.ttl_milliseconds(value)]
-            filled = await self._quietly(self._fill(keys=[key, keys.lease(key)], args=arguments))
-            self.metrics.refused_fills += filled == 0
-            return value
-        finally:
-            flight = self._flights.get(key)
-            if flight is not None and flight.token == token:
-                del self._flights[key]
+    async def _read_many(
+        self, spec: CacheSpec[Value], ids: list[str], load_many: LoadMany[Value]
+    ) -> dict[str, tuple[Value | None, Outcome]]:
+        found: dict[str, tuple[Value | None, Outcome]] = {}
+        if self._answers():
+            began = time.perf_counter()
+            try:
+                entries = await self._store.get_many([spec.key(id_) for id_ in ids])
+                self.metrics.looks.observe(time.perf_counter() - began)
+                for id_, entry in zip(ids, entries, strict=True):
+                    known = await self._found(spec, spec.key(id_), entry, _only(load_many, id_))
+                    if known is not None:
+                        found[id_] = known
+                missing = [id_ for id_ in ids if id_ not in found]
+                led = await asyncio.shield(self._flights.start(self._flights.lead_many(spec, missing, load_many)))
+            except AWAY as error:
+                self._is_away(error, time.perf_counter() - began)
+            else:
+                found.update(await self._land(spec, dict(zip(missing, led, strict=True)), load_many))
+        missing = [id_ for id_ in ids if id_ not in found]
+        if missing:
+            loaded = await load_many(missing)
+            found.update({id_: (loaded.get(id_), Outcome.BYPASS) for id_ in missing})
+        return found
 
-    async def _load(self, load: Callable[[], Awaitable[Value | None]]) -> Value | None:
+    async def _land(
+        self, spec: CacheSpec[Value], led: dict[str, Led], load_many: LoadMany[Value]
+    ) -> dict[str, tuple[Value | None, Outcome]]:
+        """What our own load brings, and what others were loading: each of those as a read of one key."""
+
+        async def landed(id_: str, task: "asyncio.Task[Any] | None") -> tuple[Value | None, Outcome]:
+            if task is not None:
+                return await asyncio.shield(task), Outcome.MISS
+            return await self._read(spec, spec.key(id_), _only(load_many, id_))
+
+        answers = await asyncio.gather(*(landed(id_, task) for id_, (_, task) in led.items()))
+        return dict(zip(led, answers, strict=True))
+
+    # --- Redis away --------------------------------------------------------------------------------------------------
+
+    def _answers(self) -> bool:
+        """Whether to ask Redis. While it is away a task of its own looks now and then whether it is back."""
+        if not self.breaker.is_open:
+            return True
+        if self.breaker.allows():
+            self._flights.start(self._look_whether_it_is_back())
+        return False
+
+    async def _look_whether_it_is_back(self) -> None:
         began = time.perf_counter()
-        value = await load()
-        self.metrics.loaded(time.perf_counter() - began)
-        return value
-
-    async def _quietly(self, call: Awaitable[Any]) -> Any:
-        """The reader has its value: a Redis that fails now is counted, and not the reader's trouble."""
         try:
-            return await call
-        except Away as error:
-            self._away(error)
-            return None
+            await self.redis.ping()
+        except AWAY as error:
+            self._is_away(error, time.perf_counter() - began)
+        else:
+            logger.info("the cache answers again")
+            self.breaker.succeeded()
 
-    def _away(self, error: BaseException) -> None:
+    def _is_away(self, error: BaseException, seconds: float) -> None:
+        """Note a failure, after so many seconds. A timeout that came much too late says that this loop was busy."""
+        self.metrics.errors += 1
+        if isinstance(error, (RedisTimeout, asyncio.TimeoutError)) and seconds > LATE * self._timeout:
+            return
         if not self.breaker.is_open:
             logger.warning("the cache does not answer (%s); reads go to the database until it does", error)
-        self.metrics.errors += 1
         self.breaker.failed()
 
 
-def _detached(work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
-    """A task that outlives the readers that wait for it. They get its failure; without any, it is retrieved here."""
-    task = asyncio.create_task(work)
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return task
+def _only(load_many: LoadMany[Value], id_: str) -> Load[Value]:
+    async def load() -> Value | None:
+        return (await load_many([id_])).get(id_)
+
+    return load
 
 
 def open_cache() -> Cache:

@@ -12,7 +12,7 @@ from outbox.repositories import InboxRepository
 from outbox.selectors import EventSnapshot, InboxSnapshot
 from qulab.cache import heartbeat
 from qulab.cache.client import get_streams
-from qulab.cache.read_through import Away
+from qulab.cache.store import AWAY
 from qulab.db.session import Session
 from qulab.lab import charts
 from qulab.lab.demonstrations.outbox import LIMITS, SPEED, STORE
@@ -39,7 +39,7 @@ async def activity_view() -> dict[str, Any]:
     try:
         heard = (await heartbeat.ages(streams))["worker-relay"] is not None
         return {"activity": await activity.recent(streams, ROWS), "relay_is_heard": heard}
-    except Away:
+    except AWAY:
         return {"activity": None, "relay_is_heard": False}
 
 

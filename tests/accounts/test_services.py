@@ -168,7 +168,7 @@ class TestCachedUser:
         user_id = await self.create(database)
         await CachedUserRepository(database, cache).get_by_id_cached(user_id)
 
-        assert USER.key(user_id) == f"q2:user:{user_id}"
+        assert USER.key(user_id) == f"q3:user:{user_id}"
         assert 3000 < await cache.redis.ttl(USER.key(user_id)) <= 3600
 
     async def test_the_event_of_a_change_invalidates_again(
@@ -185,7 +185,7 @@ class TestCachedUser:
         user_id = await self.create(database)
         async with database.writing() as session:
             await update_user(session, user_id=user_id, name="After")
-        stale = USER.encode(None)
+        stale, _ = USER.encode(None)
         await cache.redis.set(USER.key(user_id), stale)
 
         await Relay(database, streams_client).drain()

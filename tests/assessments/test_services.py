@@ -126,7 +126,7 @@ class TestLatestScore:
         assert lookup.outcome is Outcome.MISS
         assert lookup.value is not None
         assert lookup.value.id == latest.id
-        assert LATEST_SCORE.key(user_id) == f"q2:latest_airscore:{user_id}"
+        assert LATEST_SCORE.key(user_id) == f"q3:latest_airscore:{user_id}"
 
     async def test_a_hit_equals_what_was_stored(self, database: Database, cache: Cache, user_id: str) -> None:
         repository = CachedAIRScoreRepository(database, cache)
