@@ -25,6 +25,8 @@ from outbox.selectors import MOST_COUNTED
 from outbox.streams import StreamsState
 from qulab.admin.access import local_only
 from qulab.cache.client import get_streams
+from qulab.cache.histogram import BOUNDS as CACHE_BOUNDS
+from qulab.cache.histogram import Histogram
 from qulab.cache.metrics import CacheMetrics
 from qulab.cache.read_through import get_cache
 from qulab.db.engine import Database, get_database
@@ -60,7 +62,7 @@ async def scrape() -> Scrape:
     families = [_up("database", figures), _up("redis", state)]
     families += _outbox(figures) if figures else []
     families += _streams(state) if state else []
-    return Scrape([*families, *_pool(database), _cache(get_cache().metrics)])
+    return Scrape([*families, *_pool(database), *_cache(get_cache().metrics)])
 
 
 async def _bounded(question: Awaitable[Answer]) -> Answer | None:
@@ -148,10 +150,30 @@ def _wait_seconds(process: str, waits: Waits) -> Metric:
     return seconds
 
 
-def _cache(counted: CacheMetrics) -> Metric:
+def _cache(counted: CacheMetrics) -> Iterator[Metric]:
+    process = str(os.getpid())
     reads = CounterMetricFamily(
         "qulab_cache_reads", f"Reads through the cache {OF_THIS_PROCESS}.", labels=["process", "outcome"]
     )
     for outcome, count in counted.outcomes.items():
-        reads.add_metric([str(os.getpid()), outcome], count)
-    return reads
+        reads.add_metric([process, outcome], count)
+    yield reads
+    seconds = HistogramMetricFamily(
+        "qulab_cache_seconds",
+        f"Whole reads, looks into Redis, loads from the database, and fills {OF_THIS_PROCESS}.",
+        labels=["process", "part"],
+    )
+    bounds = [*map(str, CACHE_BOUNDS), "+Inf"]
+    for part in ("reads", "looks", "loads", "fills"):
+        histogram: Histogram = getattr(counted, part)
+        buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
+        seconds.add_metric([process, part], buckets, sum_value=histogram.sum)
+    yield seconds
+    for name, about in (
+        ("refreshes", "Stale entries loaded again"),
+        ("refused_fills", "Fills that an invalidation forestalled"),
+        ("errors", "Calls that Redis did not answer"),
+    ):
+        counter = CounterMetricFamily(f"qulab_cache_{name}", f"{about} {OF_THIS_PROCESS}.", labels=["process"])
+        counter.add_metric([process], getattr(counted, name))
+        yield counter

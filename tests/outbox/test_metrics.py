@@ -32,7 +32,7 @@ OUTBOX = {
     "qulab_outbox_recovered_total",
     "qulab_outbox_failed_attempts_total",
 }
-LABELS = {"stream", "group", "process", "state", "outcome", "le"}
+LABELS = {"stream", "group", "process", "state", "outcome", "part", "le"}
 
 
 @pytest.fixture
@@ -119,6 +119,7 @@ class TestMetrics:
         assert value(told, "qulab_pool_wait_seconds_bucket", le="+Inf") == value(told, "qulab_pool_wait_seconds_count")
         assert value(told, "qulab_pool_connections", state="idle") >= 0
         assert value(told, "qulab_cache_reads_total", outcome="hit") == 0
+        assert value(told, "qulab_cache_seconds_bucket", part="loads", le="+Inf") == 0
 
     async def test_have_labels_that_name_no_person(
         self, client: AsyncClient, database: Database, streams_client: Redis
