@@ -132,6 +132,9 @@ def _cut(text: str) -> str:
     return text if len(text) <= 110 else text[:109] + "…"
 
 
+_KINDS = {"hit": "hit", "negative hit": "hit", "stale hit": "stale", "bypass": "bypass"}
+
+
 class Stripe(msgspec.Struct, frozen=True):
     """A run of equal outcomes."""
 
@@ -141,8 +144,8 @@ class Stripe(msgspec.Struct, frozen=True):
 
 
 def stripes(outcomes: Sequence[str]) -> list[Stripe]:
-    """Hits and misses in the order they came, neighbours of one kind joined."""
-    kinds = ["hit" if "hit" in one else one if one == "bypass" else "miss" for one in outcomes]
+    """Hits and misses in the order they came, neighbours of one kind joined. A stale hit is a kind of its own."""
+    kinds = [_KINDS.get(one, "miss") for one in outcomes]
     starts = [i for i, kind in enumerate(kinds) if i == 0 or kinds[i - 1] != kind]
     return [
         Stripe(start, end - start, kinds[start]) for start, end in zip(starts, [*starts[1:], len(kinds)], strict=True)

@@ -49,6 +49,11 @@ class QueriesForm(forms.Form):
     )
 
 
+class StrategiesForm(forms.Form):
+    operations = NumberField(least=10, most=100, initial=50, label=_("Operations"), help_text=_("10–100 for each pair"))
+    concurrency = NumberField(least=1, most=16, initial=8, label=_("At the same time"), help_text=_("1–16"))
+
+
 class OutboxForm(forms.Form):
     events = NumberField(least=1, most=3000, initial=1000, label=_("Events"), help_text=_("1–3000 in each round"))
     per_commit = NumberField(least=1, most=100, initial=10, label=_("In one commit"), help_text=_("1–100 events"))

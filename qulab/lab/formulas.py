@@ -14,6 +14,11 @@ LITTLE = r"L = \Theta \times W"
 HIT_RATIO = r"H = \frac{\text{hits}}{\text{requests}}"
 AVERAGE_TIME = r"T_{\text{avg}} = H \times T_{\text{cache}} + (1 - H) \times (T_{\text{cache}} + T_{\text{database}})"
 
+DIFFERENCE = (
+    r"T_{\text{measured}} - T_{\text{avg}} = \frac{\text{fills}}{\text{requests}} \times T_{\text{fill}}"
+    r" + \text{rest}"
+)
+
 
 @lru_cache(maxsize=512)
 def mathml(latex: str, *, block: bool = True) -> str:
@@ -45,3 +50,15 @@ def average_time(ratio: float, cache_ms: float, load_ms: float) -> tuple[str, fl
 def average_ms(ratio: float, cache_ms: float, load_ms: float) -> float:
     """T_avg of the guide: every request pays for the look into the cache, a miss for the database as well."""
     return ratio * cache_ms + (1 - ratio) * (cache_ms + load_ms)
+
+
+def difference(mean_ms: float, formula_ms: float, requests: int, fills: int, fill_ms: float) -> tuple[str, float]:
+    """Why the measured mean is not T_avg: the fills, shared out over all requests, and the rest (milliseconds)."""
+    total = mean_ms - formula_ms
+    rest = total - fills / requests * fill_ms
+    shared = rf"\frac{{{fills}}}{{{requests}}} \times {fill_ms:.3f} {'-' if rest < 0 else '+'} {abs(rest):.3f}"
+    filled = (
+        rf"\begin{{array}}{{l}} T_{{\text{{measured}}}} - T_{{\text{{avg}}}} = {mean_ms:.3f} - {formula_ms:.3f} \\"
+        rf" \quad = {shared} = {total:.3f}\ \text{{ms}} \end{{array}}"
+    )
+    return filled, rest

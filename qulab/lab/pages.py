@@ -5,13 +5,10 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from qulab.cache.metrics import CacheMetrics
 from qulab.db.engine import Database
 from qulab.db.lines import Line
 from qulab.lab import charts, formulas
-from qulab.lab.demonstrations.cache import FETCH_MANY
 from qulab.lab.demonstrations.queries import COMPARE
-from qulab.lab.experiments.cache import CacheResult
 from qulab.lab.experiments.pool import PoolResult
 from qulab.lab.experiments.queries import Variant
 from qulab.lab.runs import SavedRun, database_name
@@ -172,77 +169,3 @@ def queries_result(run: SavedRun | None) -> dict[str, Any]:
 
 def _prediction(expected: str) -> str:
     return {"": "none", "n1": "right"}.get(expected, "wrong")
-
-
-# --- Section 4 -------------------------------------------------------------------------------------------------------
-
-
-class Measured(msgspec.Struct, frozen=True):
-    """H and T_avg with their values put in, beside the mean that was measured (milliseconds)."""
-
-    requests: int
-    hits: int
-    misses: int
-    bypassed: int
-    ratio: float | None
-    ratio_formula: str
-    average_formula: str
-    average: float | None
-    mean: float | None
-    difference: float | None
-    t_cache: float | None
-    t_database: float | None
-
-
-def cache_metrics(metrics: CacheMetrics) -> Measured:
-    """The counters of this process since the last reset."""
-    bypassed = metrics.outcomes["bypass"]  # type: ignore[index]
-    return _measured(
-        metrics.hits,
-        metrics.misses - bypassed,
-        bypassed,
-        _ms(metrics.cache_seconds),
-        _ms(metrics.load_seconds),
-        _ms(metrics.mean_seconds),
-    )
-
-
-def cache_result(run: SavedRun | None) -> dict[str, Any]:
-    if run is None or run.kind != FETCH_MANY.name:
-        return {}
-    result: CacheResult = run.result
-    return {
-        "measured": _measured(
-            result.hits, result.misses, result.bypassed, result.t_cache, result.t_database, result.mean
-        ),
-        "stripes": charts.stripes(result.outcomes),
-    }
-
-
-def _measured(
-    hits: int, misses: int, bypassed: int, t_cache: float | None, t_database: float | None, mean: float | None
-) -> Measured:
-    requests = hits + misses + bypassed
-    ratio = hits / requests if requests else None
-    formula, average = "", None
-    # Where nothing missed, the formula needs no T_database: its weight is zero.
-    if ratio is not None and t_cache is not None and (t_database is not None or ratio == 1):
-        formula, average = formulas.average_time(ratio, t_cache, t_database or 0.0)
-    return Measured(
-        requests=requests,
-        hits=hits,
-        misses=misses,
-        bypassed=bypassed,
-        ratio=ratio,
-        ratio_formula=formulas.hit_ratio(hits, requests) if requests else "",
-        average_formula=formula,
-        average=average,
-        mean=mean,
-        difference=mean - average if mean is not None and average is not None else None,
-        t_cache=t_cache,
-        t_database=t_database,
-    )
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else 1000 * seconds

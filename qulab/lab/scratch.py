@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import Table, event, text
 
 from qulab.db import migrate
@@ -32,6 +33,30 @@ async def migrated_database(beside: Database) -> AsyncIterator[Database]:
     """The same with all tables, made by the migrations: with triggers, and with partitions in an epoch of their own."""
     async with _opened(beside) as database:
         await migrate.upgrade(database)
+        yield database
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a scratch database is. `schema` is empty for a file."""
+
+    url: str
+    schema: str
+
+
+async def place_of(scratch: Database) -> Place:
+    url = scratch.url.render_as_string(hide_password=False)
+    if scratch.dialect == "sqlite":
+        return Place(url, "")
+    async with scratch.engine.connect() as connection:
+        return Place(url, str(await connection.scalar(text("SELECT current_schema()"))))
+
+
+@asynccontextmanager
+async def joined(place: Place, *, pool_size: int) -> AsyncIterator[Database]:
+    """A scratch database that exists, opened once more: with a pool of another size, or by another process."""
+    async with open_database(place.url, pool_size=pool_size) as database:
+        if place.schema:
+            _stay_in(database, place.schema)
         yield database
 
 

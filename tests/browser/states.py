@@ -73,6 +73,8 @@ EMPTY_FIELDS = (fill("Requests", ""), fill("At the same time", "0"), fill("Datab
 NO_ABILITY = (fill("AI fluency θ", "5"), fill("Applied domain reasoning θ", ""), fill("Adaptive capacity θ", "-9"))
 FEW = (fill("Users", "20"), fill("Repeats", "1"))
 ONE_ROUND = (fill("Events", "60"), fill("Rounds", "1"))
+FEW_EACH = (fill("Operations", "20"),)
+NO_EACH = (fill("Operations", "9"), fill("At the same time", ""))
 NO_ROUNDS = (fill("Events", "0"), fill("In one commit", ""), fill("Rounds", "6"))
 NO_NUMBERS = (fill("Users", "0"), fill("Scores each", ""), fill("Repeats", "900"))
 FETCH_USER = press("Fetch user")
@@ -130,6 +132,10 @@ STATES = [
     State("4-score", "lab:cache", "/lab/4", (press("Fetch latest score"),)),
     State("4-many", "lab:cache", "/lab/4", (press("Fetch 500 times"), see("500 fetches over"))),
     State("4-updated", "lab:cache", "/lab/4", (press("Update user"),)),
+    State("4-forgotten", "lab:cache", "/lab/4", (press("Forget to invalidate"), see("A stale read"))),
+    State("4-mended", "lab:cache", "/lab/4", (press("Forget to invalidate"), press("Invalidate now"))),
+    State("4-compared", "lab:cache", "/lab/4", (*FEW_EACH, press("Compare the strategies"), see("Hit ratio alone"))),
+    State("4-refused", "lab:cache", "/lab/4", (*NO_EACH, press("Compare the strategies")), status=UNPROCESSABLE),
     State("4-invalidated", "lab:cache", "/lab/4", (press("Invalidate"),)),
     State("4-reset", "lab:cache", "/lab/4", (press("Reset counters"),)),
     State("4-emulated", "lab:cache", "/lab/4", site="empty"),

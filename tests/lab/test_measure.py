@@ -39,9 +39,14 @@ class TestCharts:
         )
 
     def test_neighbours_of_one_kind_make_one_stripe(self) -> None:
-        stripes = charts.stripes(["miss", "hit", "hit", "bypass"])
+        stripes = charts.stripes(["miss", "hit", "hit", "bypass", "stale hit"])
 
-        assert [(one.x, one.width, one.kind) for one in stripes] == [(0, 1, "miss"), (1, 2, "hit"), (3, 1, "bypass")]
+        assert [(one.x, one.width, one.kind) for one in stripes] == [
+            (0, 1, "miss"),
+            (1, 2, "hit"),
+            (3, 1, "bypass"),
+            (4, 1, "stale"),
+        ]
 
 
 class TestSources:

@@ -8,12 +8,16 @@ from redis.exceptions import RedisError
 from accounts.cached import LATEST_AIRSCORE, USER, CachedUserRepository, invalidate_user_cache
 from accounts.repositories import UserRepository
 from accounts.services import update_user
+from accounts.snapshots import UserSnapshot
 from assessments.cached import CachedAIRScoreRepository
 from qulab.cache import keys
 from qulab.cache.read_through import Cache, Lookup
 from qulab.db.engine import Database
 from qulab.db.session import Session
+from qulab.lab.experiments import Bench
 from qulab.lab.experiments import cache as experiment
+from qulab.lab.experiments.cache_contest import contest
+from qulab.lab.experiments.cache_pairs import ContestParameters, ContestResult
 from qulab.lab.runs import Kind
 
 
@@ -49,9 +53,26 @@ class Changed(msgspec.Struct, frozen=True):
     name: str = ""
 
 
+class Forgotten(msgspec.Struct, frozen=True):
+    """What the cache answered after a change that told it nothing, beside the row. `outcome`: of that answer."""
+
+    outcome: str
+    cached: dict[str, Any]
+    row: dict[str, Any]
+    entry: Entry | None
+
+    @property
+    def is_stale(self) -> bool:
+        return self.cached != self.row
+
+
 FETCH = Kind(4, "fetch", Fetched)
 FETCH_MANY = Kind(4, "fetch-many", experiment.CacheResult)
 CHANGE = Kind(4, "cache-change", Changed)
+FORGET = Kind(4, "cache-forget", Forgotten)
+STRATEGIES = Kind(4, "cache-strategies", ContestResult)
+
+LIMITS = ContestParameters(users=20, repeats=1, kills=0, period_ms=20)  # what a page may ask for does not change these
 
 
 async def fetch(database: Database, cache: Cache, user_id: str, what: str) -> Fetched:
@@ -87,12 +108,39 @@ async def fetch_many(session: Session, database: Database, cache: Cache) -> expe
 async def rename(session: Session, cache: Cache, user_id: str) -> Changed:
     """Change the profile, so that the commit deletes its keys. Raises NotFound."""
     before = await entries(cache, _keys(user_id))
-    name = (await UserRepository(session).one(user_id)).name
+    name = _next_name((await UserRepository(session).one(user_id)).name)
     await session.rollback()  # the service begins its own transaction, and can run it again
-    number = int(name.rpartition("#")[2]) + 1 if "#" in name else 2
-    user = await update_user(session, user_id=user_id, name=f"Cache Demo User #{number}")
+    user = await update_user(session, user_id=user_id, name=name)
     after = await entries(cache, _keys(user_id))
     return Changed("update", bool(before and after), before, after, user.name)
+
+
+def _next_name(name: str) -> str:
+    return f"Cache Demo User #{int(name.rpartition('#')[2]) + 1 if '#' in name else 2}"
+
+
+async def forget(session: Session, database: Database, cache: Cache, user_id: str) -> Forgotten:
+    """Change the row past the service, so that neither its commit nor its event tells the cache. Raises NotFound."""
+    users = CachedUserRepository(database, cache)
+    await users.lookup_by_id(user_id)  # so that there is an entry to be wrong
+    user = await UserRepository(session).one(user_id)
+    user.name = _next_name(user.name)
+    await session.commit()
+    lookup = await users.lookup_by_id(user_id)
+    entry = await entries(cache, _keys(user_id)[:1])
+    return Forgotten(
+        outcome=str(lookup.outcome),
+        cached=_told(lookup.value),
+        row=_told(UserSnapshot.of(user)),
+        entry=entry[0] if entry else None,
+    )
+
+
+async def compare_strategies(database: Database, *, operations: int, concurrency: int) -> ContestResult:
+    """Five strategies under four patterns, on scratch data. Raises Busy, and RedisError when Redis is away."""
+    parameters = msgspec.structs.replace(LIMITS, operations=operations, concurrency=concurrency)
+    async with Bench(database) as bench:
+        return await contest(parameters, bench)
 
 
 async def invalidate(cache: Cache, user_id: str) -> Changed:

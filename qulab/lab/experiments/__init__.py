@@ -27,11 +27,12 @@ def unseen(_done: int, _total: int) -> None:
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A result for the terminal. The first column is names; the others are figures. Notes stand below."""
+    """A result for the terminal. The first column is names; the others are figures. Below: notes, further tables."""
 
     headings: list[str]
     rows: list[list[str]]
     notes: list[str] = []
+    further: "list[Table]" = []
 
 
 class Bench:

@@ -5,7 +5,7 @@ A page fetches through the cache that serves it; the terminal compares in rounds
 
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -17,13 +17,13 @@ from accounts.cached import CachedUserRepository, invalidate_user_cache
 from accounts.models import User
 from accounts.repositories import UserRepository
 from accounts.snapshots import UserSnapshot
-from qulab.cache.metrics import Outcome
+from qulab.cache.metrics import HITS, Outcome
 from qulab.cache.read_through import Cache
 from qulab.db.base import new_id
 from qulab.db.engine import Database
 from qulab.db.loop import raise_if_cancelled
 from qulab.lab import formulas
-from qulab.lab.experiments import Bench, Experiment, Progress, Table, alone, unseen
+from qulab.lab.experiments import Bench, Progress, Table, alone, unseen
 from qulab.lab.experiments.tables import figure, median, median_of
 from qulab.lab.measure import Spread, spread
 
@@ -39,7 +39,10 @@ class CacheParameters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CacheResult(msgspec.Struct, frozen=True):
-    """Times in milliseconds, None where nothing was measured. `hit`, `miss`: whole reads; `t_…`: one look, one load."""
+    """Times in milliseconds, None where nothing was measured. `hit`, `miss`: whole reads; `t_…`: one look, load, fill.
+
+    `fills` is None in runs that were saved before they were counted.
+    """
 
     fetches: int
     users: int
@@ -54,6 +57,8 @@ class CacheResult(msgspec.Struct, frozen=True):
     outcomes: list[str]
     hit: float | None = None
     miss: float | None = None
+    fills: int | None = None
+    t_fill: float | None = None
 
 
 def zipf(ids: Sequence[str], fetches: int, *, seed: int, skew: float) -> list[str]:
@@ -66,7 +71,7 @@ async def fetch_profiles(
     parameters: CacheParameters, database: Database, cache: Cache, ids: Sequence[str]
 ) -> CacheResult:
     """Fetch profiles one after the other. `ids` must not be empty."""
-    users, before = CachedUserRepository(database, cache), msgspec.structs.replace(cache.metrics)
+    users, before = CachedUserRepository(database, cache), cache.metrics.copy()
     began, outcomes, seconds = time.perf_counter(), [], []
     for user_id in zipf(ids, parameters.fetches, seed=parameters.seed, skew=parameters.skew):
         raise_if_cancelled()  # the client of Redis may have lost it
@@ -74,8 +79,8 @@ async def fetch_profiles(
         outcomes.append(lookup.outcome)
         seconds.append(lookup.seconds)
     elapsed, after = time.perf_counter() - began, cache.metrics
-    hits = sum(outcome in (Outcome.HIT, Outcome.NEGATIVE_HIT) for outcome in outcomes)
-    bypassed = outcomes.count(Outcome.BYPASS)
+    hits = sum(outcome in HITS for outcome in outcomes)
+    bypassed, fills = outcomes.count(Outcome.BYPASS), after.fills.since(before.fills)
     return CacheResult(
         fetches=len(outcomes),
         users=len(ids),
@@ -85,17 +90,23 @@ async def fetch_profiles(
         misses=len(outcomes) - hits - bypassed,
         bypassed=bypassed,
         mean=1000 * sum(seconds) / len(seconds),
-        t_cache=_mean_ms(after.cache_seconds_sum - before.cache_seconds_sum, after.cache_reads - before.cache_reads),
-        t_database=_mean_ms(after.load_seconds_sum - before.load_seconds_sum, after.loads - before.loads),
+        t_cache=_in_ms(after.looks.since(before.looks).mean),
+        t_database=_in_ms(after.loads.since(before.loads).mean),
         outcomes=[str(outcome) for outcome in outcomes],
-        hit=_mean_of({Outcome.HIT, Outcome.NEGATIVE_HIT}, outcomes, seconds),
+        hit=_mean_of(HITS, outcomes, seconds),
         miss=_mean_of({Outcome.MISS}, outcomes, seconds),
+        fills=fills.count,
+        t_fill=_in_ms(fills.mean),
     )
 
 
-def _mean_of(kinds: set[Outcome], outcomes: list[Outcome], seconds: list[float]) -> float | None:
+def _mean_of(kinds: Set[Outcome], outcomes: list[Outcome], seconds: list[float]) -> float | None:
     of_kind = [one for outcome, one in zip(outcomes, seconds, strict=True) if outcome in kinds]
     return _mean_ms(sum(of_kind), len(of_kind))
+
+
+def _in_ms(seconds: float | None) -> float | None:
+    return None if seconds is None else 1000 * seconds
 
 
 def _mean_ms(seconds: float, count: int) -> float | None:
@@ -122,6 +133,7 @@ class CacheComparison(msgspec.Struct, frozen=True):
     miss: Spread | None
     t_cache: Spread | None
     t_database: Spread | None
+    t_fill: Spread | None
     without_cache: Spread
     bypassed: int
     rounds: list[CacheResult]
@@ -199,6 +211,7 @@ def _comparison(parameters: CacheBenchParameters, measured: list[tuple[CacheResu
         miss=_spread([one.miss for one in rounds]),
         t_cache=_spread([one.t_cache for one in rounds]),
         t_database=_spread([one.t_database for one in rounds]),
+        t_fill=_spread([one.t_fill for one in rounds]),
         without_cache=spread(without),
         bypassed=sum(one.bypassed for one in rounds),
         rounds=rounds,
@@ -216,6 +229,7 @@ def rows(result: CacheComparison) -> Table:
         "H": result.hit_ratio,
         "T_cache, one look": result.t_cache,
         "T_database, one load": result.t_database,
+        "T_fill, lease and store": result.t_fill,
         "T_avg by the formula": result.average,
         "mean read, measured": result.mean,
         "  of a hit": result.hit,
@@ -234,13 +248,3 @@ def rows(result: CacheComparison) -> Table:
 
 def _times(result: CacheComparison) -> float:
     return result.without_cache.median / result.mean.median
-
-
-EXPERIMENT = Experiment(
-    name="cache",
-    summary="Read profiles through the cache and without it: hit ratio, T_avg, and both times.",
-    parameters=CacheBenchParameters,
-    run=compare,
-    rows=rows,
-    unit="rounds",
-)

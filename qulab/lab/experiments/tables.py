@@ -45,6 +45,9 @@ def lines(table: Table) -> Iterator[str]:
     if table.notes:
         yield ""
     yield from table.notes
+    for further in table.further:
+        yield ""
+        yield from lines(further)
 
 
 def _line(row: list[str], widths: list[int]) -> str:

@@ -15,6 +15,7 @@ from qulab.lab import runs
 OK = 200
 UNPROCESSABLE = 422
 CONFLICT = 409
+UNAVAILABLE = 503
 
 
 async def asked_run(request: DatabaseRequest, section: int) -> runs.SavedRun | None:

@@ -21,9 +21,7 @@ from qulab.lab.demonstrations import outbox as demonstrations
 from qulab.lab.experiments import Busy
 from qulab.lab.forms import OutboxForm
 from qulab.lab.sections import section
-from qulab.lab.views.common import CONFLICT, OK, UNPROCESSABLE, action, asked_run, to_run
-
-UNAVAILABLE = 503
+from qulab.lab.views.common import CONFLICT, OK, UNAVAILABLE, UNPROCESSABLE, action, asked_run, to_run
 
 
 @require_safe
