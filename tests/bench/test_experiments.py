@@ -8,7 +8,17 @@ import pytest
 from sqlalchemy import event
 
 from qulab.db.engine import Database, get_database
-from qulab.lab.experiments import Bench, Busy, alone, cache, pages, pool_ways, queries, repository_questions
+from qulab.lab.experiments import (
+    Bench,
+    Busy,
+    alone,
+    cache,
+    cache_bench,
+    pages,
+    pool_ways,
+    queries,
+    repository_questions,
+)
 from qulab.lab.experiments.in_process import PageFailed
 from qulab.lab.experiments.registry import EXPERIMENTS
 from qulab.lab.experiments.tables import lines
@@ -17,7 +27,9 @@ from tests.bench.conftest import SMALL_OUTBOX, Traces, Watched
 SMALL: dict[str, msgspec.Struct] = {
     "pool": pool_ways.PoolBenchParameters(requests=20, concurrency=8, work_ms=2, size=3, overflow=2, repeats=2),
     "queries": queries.QueriesParameters(users=5, scores_per_user=2, repeats=2),
-    "cache": cache.CacheBenchParameters(users=10, fetches=40, repeats=2),
+    "cache": cache_bench.ReportParameters(
+        users=10, fetches=40, repeats=2, operations=5, concurrency=2, kills=0, peer_rounds=0
+    ),
     "repository": repository_questions.RepositoryParameters(rows=60, rounds=2, calls=2),
     "outbox": SMALL_OUTBOX,
 }
@@ -155,7 +167,7 @@ class TestPool:
 
 class TestCache:
     async def test_each_round_begins_with_an_empty_cache(self, bench: Bench) -> None:
-        result = await cache.compare(SMALL["cache"], bench)  # type: ignore[arg-type]
+        result = await cache_bench.run(SMALL["cache"], bench)  # type: ignore[arg-type]
 
         asked = len(set(cache.zipf([str(i) for i in range(10)], 40, seed=1, skew=1.1)))
         assert [(one.misses, one.hits, one.bypassed) for one in result.rounds] == [(asked, 40 - asked, 0)] * 2
@@ -163,6 +175,14 @@ class TestCache:
         assert result.hit is not None
         assert result.miss is not None
         assert result.hit.median < result.miss.median
+
+    async def test_no_operations_leave_the_strategies_out(self, bench: Bench) -> None:
+        asked = msgspec.structs.replace(SMALL["cache"], operations=0)
+
+        result = await cache_bench.run(asked, bench)  # type: ignore[arg-type]
+
+        assert result.strategies is None
+        assert cache_bench.rows(result).further == []
 
 
 class TestPages:

@@ -2,14 +2,24 @@
 
 from collections.abc import Mapping
 
-from qulab.lab.experiments import AnyExperiment, cache, http, outbox_whole, pages, pool_ways, queries, repository, seed
+from qulab.lab.experiments import (
+    AnyExperiment,
+    cache_bench,
+    http,
+    outbox_whole,
+    pages,
+    pool_ways,
+    queries,
+    repository,
+    seed,
+)
 
 EXPERIMENTS: Mapping[str, AnyExperiment] = {
     one.name: one
     for one in (
         pool_ways.EXPERIMENT,
         queries.EXPERIMENT,
-        cache.EXPERIMENT,
+        cache_bench.EXPERIMENT,
         outbox_whole.EXPERIMENT,
         seed.EXPERIMENT,
         pages.EXPERIMENT,
