@@ -18,6 +18,7 @@ from qulab.lab.experiments.outbox_place import OutboxBenchParameters, Place, Ste
 from qulab.lab.experiments.processes.children import SCRIPT
 from qulab.lab.measure import count_commands
 from qulab.lab.scratch import PREFIX
+from tests.bench.contest import alone_in_the_ring, entrant, redis, url  # noqa: F401 - fixtures
 from tests.conftest import TABLES
 
 SMALL_OUTBOX = OutboxBenchParameters(
