@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = 5.0  # seconds that one load may take before another process may try
 POLL = 0.01  # seconds between two looks while another process loads
-WAIT = 0.5  # seconds to wait for another process before loading without filling
+WAIT = 1.0  # seconds to wait for another process before loading without filling
 LATE = 3.0  # times its own length that a timeout took: this loop was busy, and Redis may well have answered
 
 Result = TypeVar("Result")
