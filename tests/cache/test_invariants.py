@@ -4,8 +4,6 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import pytest
 
@@ -143,23 +141,6 @@ class TestEqual:
         answers = [missed, joined, hit, many, bypassed]
         assert answers == [Thing(1)] * 5
         assert {type(answer) for answer in answers} == {Thing}
-
-
-@pytest.fixture
-async def hung() -> AsyncIterator[str]:
-    """A server that accepts and never answers."""
-    writers: list[asyncio.StreamWriter] = []
-
-    async def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/1"
-    server.close()
-    for writer in writers:
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
 
 
 class TestOutage:

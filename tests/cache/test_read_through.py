@@ -1,6 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -204,22 +202,6 @@ class TestSingleFlight:
 
 
 class TestRedisAway:
-    @pytest.fixture
-    async def hung(self) -> AsyncIterator[str]:
-        """A server that accepts and never answers."""
-        writers: list[asyncio.StreamWriter] = []
-
-        async def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writers.append(writer)
-
-        server = await asyncio.start_server(accept, "127.0.0.1", 0)
-        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/1"
-        server.close()
-        for writer in writers:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
-
     async def read(self, url: str, source: Source, count: int) -> tuple[Cache, list[Outcome]]:
         from qulab.cache.client import CACHE_TIMEOUT
 

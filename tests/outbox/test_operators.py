@@ -18,11 +18,6 @@ from qulab.db.session import Session
 from tests.outbox.helpers import by_aggregate, published, write_events
 
 
-@pytest.fixture
-def relay(database: Database, streams_client: Redis) -> Relay:
-    return Relay(database, streams_client, name="test")
-
-
 async def bury(database: Database, *, aggregate_id: str) -> str:
     """Make the first event of the aggregate a dead letter; returns its id."""
     async with database.writing() as session:

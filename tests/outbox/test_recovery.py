@@ -10,22 +10,9 @@ from outbox.positions import Mark
 from outbox.relay import Relay, Tally
 from qulab.cache import keys
 from qulab.db.engine import Database
-from tests.outbox.helpers import by_aggregate, published, write_events
+from tests.outbox.helpers import Died, by_aggregate, die, published, write_events
 
 Copy = dict[str, bytes]
-
-
-class Died(BaseException):
-    pass
-
-
-async def die(*_args: object, **_kwargs: object) -> None:
-    raise Died
-
-
-@pytest.fixture
-def relay(database: Database, streams_client: Redis) -> Relay:
-    return Relay(database, streams_client, name="test")
 
 
 @pytest.fixture
@@ -56,16 +43,22 @@ async def numbers(streams: Redis) -> dict[str, list[int]]:
 IN_ORDER = {str(n): [0, 1, 2] * 3 for n in range(3)}
 
 
+async def past_left_behind(streams: Redis, publish: Callable[[int], Awaitable[None]]) -> Copy:
+    """Put an older copy of Redis back, that relays will recover from; returns a later one, of what came after it."""
+    await publish(9)
+    first = await copied(streams)
+    await publish(9)
+    second = await copied(streams)
+    await publish(9)
+    await put_back(streams, first)
+    return second
+
+
 class TestPastThatWasLeftBehind:
     async def test_holds_each_event_once_when_it_comes_back(
         self, relay: Relay, streams_client: Redis, publish: Callable[[int], Awaitable[None]]
     ) -> None:
-        await publish(9)
-        first = await copied(streams_client)
-        await publish(9)
-        second = await copied(streams_client)
-        await publish(9)
-        await put_back(streams_client, first)
+        second = await past_left_behind(streams_client, publish)
         await relay.drain()
         assert await numbers(streams_client) == IN_ORDER
 
@@ -82,12 +75,7 @@ class TestPastThatWasLeftBehind:
         publish: Callable[[int], Awaitable[None]],
     ) -> None:
         """They are pending when it comes back: the recovery was done, and its relay died then."""
-        await publish(9)
-        first = await copied(streams_client)
-        await publish(9)
-        second = await copied(streams_client)
-        await publish(9)
-        await put_back(streams_client, first)
+        second = await past_left_behind(streams_client, publish)
         behind, _ = await relay._losses(await relay._positions())
         assert [await relay._pass(partition, Tally(), even_if_empty=True) for partition in behind] != []
         await put_back(streams_client, second)
@@ -106,12 +94,7 @@ class TestPastThatWasLeftBehind:
         monkeypatch: pytest.MonkeyPatch,
         where: str,
     ) -> None:
-        await publish(9)
-        first = await copied(streams_client)
-        await publish(9)
-        second = await copied(streams_client)
-        await publish(9)
-        await put_back(streams_client, first)
+        second = await past_left_behind(streams_client, publish)
         await relay.drain()
         await put_back(streams_client, second)
         with monkeypatch.context() as patch:

@@ -13,22 +13,9 @@ from outbox.refill import refill
 from outbox.relay import Relay
 from outbox.services import pause, resume
 from qulab.db.engine import Database
-from tests.outbox.helpers import by_aggregate, published, write_events
+from tests.outbox.helpers import Died, by_aggregate, die, published, write_events
 
 STREAM = "events:Order"
-
-
-class Died(BaseException):
-    pass
-
-
-async def die(*_args: object, **_kwargs: object) -> None:
-    raise Died
-
-
-@pytest.fixture
-def relay(database: Database, streams_client: Redis) -> Relay:
-    return Relay(database, streams_client, name="test")
 
 
 @pytest.fixture

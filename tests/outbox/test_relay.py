@@ -29,12 +29,7 @@ from qulab.cache.client import create_redis
 from qulab.db.base import utcnow
 from qulab.db.engine import Database
 from qulab.db.session import Session
-from tests.outbox.helpers import by_aggregate, published, write_events
-
-
-@pytest.fixture
-def relay(database: Database, streams_client: Redis) -> Relay:
-    return Relay(database, streams_client, name="test")
+from tests.outbox.helpers import Died, by_aggregate, die, published, write_events
 
 
 async def statuses(database: Database) -> list[str]:
@@ -130,12 +125,6 @@ class TestMark:
         self, database: Database, relay: Relay, streams_client: Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await write_events(database, 9)
-
-        class Died(BaseException):
-            pass
-
-        async def die(*_args: object, **_kwargs: object) -> None:
-            raise Died
 
         with monkeypatch.context() as patch:
             patch.setattr(Relay, "_settle", die)
@@ -277,12 +266,6 @@ class TestMark:
         await write_events(database, 9)
         await relay.drain()
         await streams_client.flushdb()
-
-        class Died(BaseException):
-            pass
-
-        async def die(*_args: object, **_kwargs: object) -> None:
-            raise Died
 
         with monkeypatch.context() as patch:
             patch.setattr(Relay, "_settle", die)
