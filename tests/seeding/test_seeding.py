@@ -267,7 +267,8 @@ class TestEvents:
             recorded = await session.get_one(DomainEvent, recorded.id)
         score_id = Block(1, 0, 1).scores(0).ids[0]
 
-        same = ("event_type", "aggregate_type", "status", "schema_version", "headers", "attempts", "published_at")
+        same = ("event_type", "aggregate_type", "status", "schema_version", "attempts", "published_at")
+        assert seeded.headers == {}  # no trace led to it, and the same seed gives the same rows
         assert [getattr(seeded, name) for name in same] == [getattr(recorded, name) for name in same]
         assert {name: type(value) for name, value in seeded.payload.items()} == {
             name: type(value) for name, value in recorded.payload.items()
