@@ -2,15 +2,12 @@
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import msgspec
 from redis.asyncio import Redis
 
+from outbox.tally import Tally
 from qulab.cache import keys
-
-if TYPE_CHECKING:
-    from outbox.relay import Tally
 
 KEPT = 200  # lines
 
@@ -28,7 +25,7 @@ class Activity(msgspec.Struct, frozen=True):
     seconds: float
 
 
-async def note(streams: Redis, relay: str, tally: "Tally") -> None:
+async def note(streams: Redis, relay: str, tally: Tally) -> None:
     done = {name: getattr(tally, name) for name in Activity.__struct_fields__ if hasattr(tally, name)}
     line = Activity(at=datetime.fromtimestamp(time.time(), UTC), relay=relay, **done)
     async with streams.pipeline(transaction=False) as pipeline:

@@ -100,6 +100,11 @@ class PartitionRepository:
         )
         return bool(result.rowcount)  # type: ignore[attr-defined]
 
+    async def count(self, partition: int, **counted: int) -> None:
+        """Add to the counters of these names, in events."""
+        where = OutboxPartition.partition == partition
+        await self.session.execute(update(OutboxPartition).where(where).values(**_more(counted)))
+
     async def set_paused(self, paused: bool) -> None:
         # On PostgreSQL this waits for the row locks: when it returns, the pass that was under way has ended.
         await self.session.execute(update(OutboxPartition).values(paused=paused))

@@ -48,7 +48,8 @@ async def _reopen(session: Session, stream: str, look: Look) -> int | None:
             return None
         up_to = shared_up_to(mark, position)
         count = await backlog.reopen_stream(position.partition, keys.aggregate_type(stream), up_to=up_to)
-        await partitions.move(position, position.mark, recovered=count)
+        if count:
+            await partitions.count(position.partition, recovered=count)
         total += count
     await session.commit()
     return total

@@ -28,6 +28,7 @@ from outbox.partitions import prepare_partitions
 from outbox.positions import Mark, PartitionRepository, Position
 from outbox.recovery import begin_recovery
 from outbox.refill import refill
+from outbox.tally import Tally
 from outbox.verdict import PROGRESS, Ending, first_lost, is_behind, judge
 from outbox.wake import wait_for_hint
 from qulab.cache import heartbeat
@@ -45,26 +46,6 @@ MOST_ON_SQLITE = 200  # events in a pass: while it writes them down, every other
 LONGEST_WAIT = 0.5  # seconds for a hint, before the relay looks by itself
 FIRST_BACKOFF = 1.0  # seconds, doubled by each failed attempt of one event
 LONGEST_BACKOFF = 300.0
-
-
-class Tally(msgspec.Struct):
-    """What a drain did, in events. `passes` are those that moved something, `overtaken` those that came too late to."""
-
-    published: int = 0
-    repeated: int = 0
-    recovered: int = 0
-    failed: int = 0
-    passes: int = 0
-    overtaken: int = 0
-    seconds: float = 0.0
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.published or self.repeated or self.recovered or self.failed)
-
-    def add(self, other: "Tally") -> None:
-        for name in self.__struct_fields__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -245,17 +226,22 @@ class Relay:
 
     async def _settle(self, session: Session, work: Work, outcome: Outcome, tally: Tally) -> Ending:
         """Write down what Redis said. Nothing is stored where another relay moved the partition meanwhile."""
+        partitions, counted = PartitionRepository(session), {"failed": len(outcome.failures)}
+        if outcome.ending in (Ending.PUBLISHED, Ending.REPEATED):
+            counted[outcome.ending] = len(outcome.entries)
+        # First of all: of two relays, one must find at once that it came too late.
+        if not await partitions.move(work.position, outcome.mark, **counted):
+            tally.overtaken += 1
+            return Ending.OVERTAKEN
         done = await self._apply(session, work.position, outcome)
+        if done.recovered:
+            await partitions.count(work.position.partition, recovered=done.recovered)
         for failure in outcome.failures:
             await self._fail(session, failure)
         if outcome.failures:
             first = outcome.failures[0]
             told = (done.failed, first.event_id, first.trace, first.error)
             logger.warning("%d events were not published; %s%s: %s", *told)
-        counted = {"published": done.published, "repeated": done.repeated, "recovered": done.recovered}
-        if not await PartitionRepository(session).move(work.position, outcome.mark, failed=done.failed, **counted):
-            tally.overtaken += 1
-            return Ending.OVERTAKEN
         await session.commit()
         tally.add(done)
         return outcome.ending

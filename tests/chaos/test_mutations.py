@@ -1,5 +1,6 @@
 """A check that cannot fail proves nothing: each protection is taken out once, and the harness must notice."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -81,4 +82,4 @@ class TestHarness:
 
         assert not report.is_clean
         assert "unrecognized arguments: --without-sense" in report.crashes[0]
-        assert report.verdict == "5 processes ended by themselves; it was given up"
+        assert re.fullmatch(r"\d+ processes ended by themselves; it was given up", report.verdict)

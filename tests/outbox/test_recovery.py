@@ -7,7 +7,8 @@ from redis.asyncio import Redis
 
 from outbox.marks import Marks
 from outbox.positions import Mark
-from outbox.relay import Relay, Tally
+from outbox.relay import Relay
+from outbox.tally import Tally
 from qulab.cache import keys
 from qulab.db.engine import Database
 from tests.outbox.helpers import Died, by_aggregate, die, published, write_events

@@ -18,10 +18,11 @@ from outbox.marks import Kind, Marks
 from outbox.models import DomainEvent, OutboxPartition, Status
 from outbox.partitions import PartitionCountChanged, prepare_partitions
 from outbox.positions import Mark, PartitionRepository
-from outbox.relay import Relay, Tally
+from outbox.relay import Relay
 from outbox.repositories import DomainEventRepository
 from outbox.selectors import events_by_status, outbox_state
 from outbox.services import pause, resume
+from outbox.tally import Tally
 from outbox.verdict import Ending
 from outbox.wake import hints
 from qulab.cache import keys

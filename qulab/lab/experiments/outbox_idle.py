@@ -13,7 +13,7 @@ from django.conf import settings
 
 from outbox.models import Status
 from outbox.positions import partition_of
-from outbox.relay import Tally
+from outbox.tally import Tally
 from qulab.db.base import utcnow
 from qulab.lab.experiments.outbox_fill import fill, fill_aggregate
 from qulab.lab.experiments.outbox_place import Place

@@ -113,7 +113,7 @@ def _notes(result: OutboxBenchResult) -> Iterator[str]:
 
 def _of_latencies(latencies: Latencies) -> Iterator[str]:
     tick = figure(latencies.tick)
-    yield f"In ticks: beat sends one every {tick} ms, and the relay is there for nine tenths of it."
+    yield f"In ticks: beat sends one every {tick} ms, and the relay is there until the next one."
     yield f"{NOT_WOKEN.capitalize()}: no commit sends a hint; the goal is one tick ({tick} ms) and 100 ms."
     for way in latencies.ways:
         if way.missing:

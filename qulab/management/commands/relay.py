@@ -6,8 +6,9 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from outbox.partitions import PartitionCountChanged, prepare_partitions
-from outbox.relay import Relay, Tally
+from outbox.relay import Relay
 from outbox.selectors import outbox_state
+from outbox.tally import Tally
 from qulab.cache.client import get_streams
 from qulab.db.command import AsyncCommand
 from qulab.db.engine import get_database

@@ -6,7 +6,8 @@ import time
 from django.conf import settings
 from sqlalchemy.exc import OperationalError
 
-from outbox.relay import Relay, Tally
+from outbox.relay import Relay
+from outbox.tally import Tally
 from qulab.db.probe import Statement, probe
 from qulab.lab.experiments.processes.member import Answer, Member
 
