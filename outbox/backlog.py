@@ -2,13 +2,29 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import JSON, ColumnElement, Text, and_, cast, func, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from outbox.models import DEAD, DISCARDED, ZERO, DomainEvent, Status, waits
+from qulab.db.base import UTCDateTime
 from qulab.db.session import Session
 
 _REOPENED: dict[str, Any] = {"status": Status.PENDING, "published_at": None, "stream_id": None, "batch": None}
@@ -32,24 +48,13 @@ class RelayRepository:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        on_postgresql = session.get_bind().dialect.name == "postgresql"
-        self._each = func.json_each_text if on_postgresql else func.json_each
-        self._flows = _follows_none_by_sets if on_postgresql else _follows_none
+        self._on_postgresql = session.get_bind().dialect.name == "postgresql"
+        self._each = func.json_each_text if self._on_postgresql else func.json_each
 
     async def due(self, partition: int, *, now: datetime, limit: int) -> Sequence[Any]:
         """Due pending rows in order, without those whose aggregate waits for an earlier event."""
-        statement = (
-            select(*_DUE)
-            .where(
-                DomainEvent.partition == partition,
-                waits(),
-                or_(DomainEvent.next_attempt_at.is_(None), DomainEvent.next_attempt_at <= now),
-                self._flows(now),
-            )
-            .order_by(DomainEvent.seq)
-            .limit(limit)
-        )
-        return (await self.session.execute(statement)).all()
+        asked = {"partition": partition, "now": now, "most": limit}
+        return (await self.session.execute(_due(self._on_postgresql), asked)).all()
 
     async def settle(self, entries: dict[str, str], *, batch: int, now: datetime) -> int:
         """Mark the events of a map as published in `batch`; returns how many there were."""
@@ -150,7 +155,20 @@ _DUE = (
 )
 
 
-def _blocks(event: Any, now: datetime) -> ColumnElement[bool]:
+NOW: ColumnElement[datetime] = bindparam("now", type_=UTCDateTime())
+
+
+@cache
+def _due(on_postgresql: bool) -> Select[Any]:
+    """Kept, since to put it together takes longer than to run it. Parameters: partition, now, most."""
+    follows_none = _follows_none_by_sets() if on_postgresql else _follows_none()
+    is_due = or_(DomainEvent.next_attempt_at.is_(None), DomainEvent.next_attempt_at <= NOW)
+    of_partition = DomainEvent.partition == bindparam("partition")
+    statement = select(*_DUE).where(of_partition, waits(), is_due, follows_none)
+    return statement.order_by(DomainEvent.seq).limit(bindparam("most"))
+
+
+def _blocks(event: Any) -> ColumnElement[bool]:
     """Later events of the aggregate wait for this one: it is dead, or its next attempt is yet to come.
 
     Not by partition: the planner would take the index that holds all published events of one.
@@ -159,11 +177,11 @@ def _blocks(event: Any, now: datetime) -> ColumnElement[bool]:
         event.published_at.is_(None),
         event.status != DISCARDED,
         event.attempts > ZERO,
-        or_(event.status == DEAD, event.next_attempt_at > now),
+        or_(event.status == DEAD, event.next_attempt_at > NOW),
     )
 
 
-def _follows_none(now: datetime) -> ColumnElement[bool]:
+def _follows_none() -> ColumnElement[bool]:
     """No earlier event of the aggregate blocks it."""
     blocker = aliased(DomainEvent)
     earlier_of_its_aggregate = (
@@ -171,18 +189,18 @@ def _follows_none(now: datetime) -> ColumnElement[bool]:
         blocker.aggregate_id == DomainEvent.aggregate_id,
         blocker.seq < DomainEvent.seq,
     )
-    return ~select(literal(1)).where(_blocks(blocker, now), *earlier_of_its_aggregate).exists()
+    return ~select(literal(1)).where(_blocks(blocker), *earlier_of_its_aggregate).exists()
 
 
-def _follows_none_by_sets(now: datetime) -> ColumnElement[bool]:
+def _follows_none_by_sets() -> ColumnElement[bool]:
     """The same for PostgreSQL, which keeps the blockers in a hash: with 50,000 events behind one it takes a third.
 
     Only an event that is earlier than some blocker, in an aggregate that has one, asks for its own.
     """
     blocker = aliased(DomainEvent)
-    aggregates = select(blocker.aggregate_type, blocker.aggregate_id).where(_blocks(blocker, now))
-    last = select(func.max(blocker.seq)).where(_blocks(blocker, now)).scalar_subquery()
+    aggregates = select(blocker.aggregate_type, blocker.aggregate_id).where(_blocks(blocker))
+    last = select(func.max(blocker.seq)).where(_blocks(blocker)).scalar_subquery()
     return or_(
         tuple_(DomainEvent.aggregate_type, DomainEvent.aggregate_id).not_in(aggregates),
-        and_(DomainEvent.seq < last, _follows_none(now)),
+        and_(DomainEvent.seq < last, _follows_none()),
     )

@@ -4,9 +4,12 @@ A read is sent after it was asked for, never before: it sees whatever was delete
 """
 
 import asyncio
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
 
 from redis.asyncio import Redis
+
+Answer: TypeAlias = "asyncio.Future[bytes | None]"
 
 MOST_KEYS = 500  # of one MGET: a longer one would hold up every other client of Redis
 
@@ -17,7 +20,7 @@ class SharedReads:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._under_way = False
-        self._queue: dict[str, asyncio.Future[bytes | None]] = {}
+        self._queue: dict[str, list[Answer]] = {}
 
     async def get(self, key: str) -> bytes | None:
         """The entry. Raises what the client raises."""
@@ -28,41 +31,41 @@ class SharedReads:
                 return found  # type: ignore[no-any-return]
             finally:
                 self._go_on()
-        queued = self._queue.get(key)
-        if queued is None:
-            queued = self._queue[key] = asyncio.get_running_loop().create_future()
-        # Shielded: the answer is also that of others who asked for the same key.
-        return await asyncio.shield(queued)
+        # A future for each reader, though they share the read: one that is cancelled takes nothing from the others.
+        answer: Answer = asyncio.get_running_loop().create_future()
+        self._queue.setdefault(key, []).append(answer)
+        return await answer
 
     def _go_on(self) -> None:
         if self._queue:
-            keys = list(self._queue)[:MOST_KEYS]
-            batch = {key: self._queue.pop(key) for key in keys}
+            batch = {key: self._queue.pop(key) for key in list(self._queue)[:MOST_KEYS]}
             self._task = asyncio.create_task(self._read(batch))
         else:
             self._under_way = False
 
-    async def _read(self, batch: "dict[str, asyncio.Future[bytes | None]]") -> None:
+    async def _read(self, batch: dict[str, list[Answer]]) -> None:
         try:
             found: Any = await self._redis.mget(list(batch))
         except BaseException as error:
-            for future in batch.values():
-                _fail(future, error)
+            for answer in _waiting(batch.values()):
+                _fail(answer, error)
             if not isinstance(error, Exception):
                 raise
         else:
-            for future, entry in zip(batch.values(), found, strict=True):
-                if not future.done():
-                    future.set_result(entry)
+            for answers, entry in zip(batch.values(), found, strict=True):
+                for answer in _waiting([answers]):
+                    answer.set_result(entry)
         finally:
             self._go_on()
 
 
-def _fail(future: "asyncio.Future[bytes | None]", error: BaseException) -> None:
-    if future.done():
-        return
+def _waiting(batch: Iterable[list[Answer]]) -> Iterator[Answer]:
+    """Those whose readers were not cancelled."""
+    return (answer for answers in batch for answer in answers if not answer.done())
+
+
+def _fail(answer: Answer, error: BaseException) -> None:
     if isinstance(error, Exception):
-        future.set_exception(error)
-        future.exception()  # retrieved: whoever waited may have been cancelled
+        answer.set_exception(error)
     else:
-        future.cancel()
+        answer.cancel()
