@@ -9,6 +9,7 @@ from sqlalchemy import Row, func, select, text
 from outbox.models import DEAD, PENDING, DomainEvent, InboxEntry, OutboxPartition, Status
 from qulab.db.engine import Database
 from qulab.db.errors import is_outage
+from qulab.db.loop import raise_if_cancelled
 from tests.chaos.crew import Failed
 
 ANSWER_SECONDS = 60.0
@@ -97,6 +98,7 @@ class Observer:
     async def _rows(self, statement: Any) -> list[Row[Any]]:
         deadline = time.monotonic() + ANSWER_SECONDS
         while True:
+            raise_if_cancelled()
             try:
                 async with self._database.reading() as session:
                     return list((await session.execute(statement)).all())

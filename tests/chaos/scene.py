@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from qulab.cache.client import create_redis, streams
 from qulab.db import migrate
 from qulab.db.engine import Database, create_database
+from qulab.db.loop import raise_if_cancelled
 from tests.chaos.crew import Crew, Failed
 from tests.chaos.notes import Intended, Notes, Progress, read_notes
 from tests.chaos.observer import Observer
@@ -91,6 +92,7 @@ class Scene:
         last: Seen | None = None
         deadline = time.monotonic() + self.plan.patience
         while not await holds():
+            raise_if_cancelled()  # the client of Redis may have lost it
             self.crew.check()
             if progress is not None and (seen := await progress()) != last:
                 last, deadline = seen, time.monotonic() + self.plan.patience
@@ -104,6 +106,7 @@ class Scene:
         """Ask Redis until it answers: its connections die with it."""
         deadline = time.monotonic() + self.plan.patience
         while True:
+            raise_if_cancelled()
             try:
                 return await question(self.streams)
             except RedisError as error:

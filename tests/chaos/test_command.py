@@ -145,7 +145,10 @@ class TestEnd:
             eventually(lambda: len(list(folder.rglob("*.at-work"))) >= 3, within=60, what=lambda: "a start")
             children = command.children(recursive=True)
             process.send_signal(number)
-            process.communicate(timeout=30)
+            try:
+                process.communicate(timeout=30)
+            finally:
+                process.kill()
 
         assert process.returncode == code
         assert len(children) >= 10  # relays, producers, consumers, nursery, Redis, guard
