@@ -11,6 +11,7 @@ from django.conf import settings
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from outbox.positions import PartitionRepository
 from qulab.cache.client import create_redis, streams
 from qulab.db import migrate
 from qulab.db.engine import Database, create_database
@@ -120,6 +121,10 @@ class Scene:
         self.database: Database = create_database(self.servers.database_url, pool_size=2, max_overflow=2)
         stack.push_async_callback(self.database.close)
         await migrate.upgrade(self.database)
+        async with self.database.writing() as session:
+            # Before anything is pending: then relays refuse another number of partitions, as they should.
+            await PartitionRepository(session).resize(self.plan.partitions)
+            await session.commit()
         await make_tables(self.database, self.plan.aggregates)
         self.observer = Observer(self.database)
         self.streams = create_redis(self.servers.redis_url, timeout=5.0, text=True)

@@ -35,7 +35,7 @@ class TestHarness:
 
         report = await run(folder, "postgresql", "without-row-lock", sleep, sleep, partitions=1, session_is_kept=True)
 
-        assert report.violations["overtaken"].count
+        assert report.violations["overtaken"].count, report
         assert not report.crashes
 
     @BOTH
