@@ -152,12 +152,13 @@ class TestOutage:
         looks = cache.metrics.looks.count
         await asyncio.sleep(0.01)
 
-        outcomes = [(await cache.lookup(SPEC, "1", source.load)).outcome for _ in range(50)]
+        lookups = [await cache.lookup(SPEC, "1", source.load) for _ in range(50)]
         async with asyncio.timeout(5):
             while cache.metrics.errors < 2:
                 await asyncio.sleep(0.001)
 
-        assert outcomes == [Outcome.BYPASS] * 50
+        assert [lookup.outcome for lookup in lookups] == [Outcome.BYPASS] * 50
+        assert sum(lookup.seconds >= CACHE_TIMEOUT for lookup in lookups) <= 5, "a busy machine may hold up a few"
         assert cache.metrics.looks.count == looks
         await cache.close()
 
