@@ -5,7 +5,6 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
@@ -14,7 +13,6 @@ from redis.asyncio import Redis
 
 from outbox.models import Status
 from outbox.relay import Relay
-from qulab.cache.client import create_redis, streams
 from qulab.db.base import utcnow
 from qulab.db.engine import Database
 from tests.admin.conftest import event, store
@@ -22,16 +20,6 @@ from tests.outbox.commands import outbox, states
 from tests.outbox.helpers import write_events
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def away() -> Any:
-    """Redis is away, as `get_streams()` finds it."""
-    redis = create_redis("redis://127.0.0.1:1/0", timeout=0.2, text=True)
-    before = streams.lend(redis)
-    yield
-    streams.lend(before)
-    await redis.aclose()
 
 
 class TestStats:

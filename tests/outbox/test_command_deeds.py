@@ -15,7 +15,6 @@ from redis.asyncio import Redis
 from sqlalchemy import select
 
 from outbox.models import DomainEvent, Status
-from qulab.cache.client import create_redis, streams
 from qulab.db.base import utcnow
 from qulab.db.engine import Database
 from qulab.management import confirm
@@ -24,16 +23,6 @@ from tests.admin.conftest import event, store
 from tests.outbox.commands import outbox, states
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def away() -> Any:
-    """Redis is away, as `get_streams()` finds it."""
-    redis = create_redis("redis://127.0.0.1:1/0", timeout=0.2, text=True)
-    before = streams.lend(redis)
-    yield
-    streams.lend(before)
-    await redis.aclose()
 
 
 class TestSelection:

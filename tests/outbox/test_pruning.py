@@ -25,18 +25,6 @@ from tests.outbox.helpers import write_events
 from tests.outbox.retention import MONTH, NOTHING, STREAM, ended, ids, next_millisecond, prune
 
 
-@pytest.fixture
-def relay(database: Database, streams_client: Redis) -> Relay:
-    return Relay(database, streams_client, name="test")
-
-
-@pytest.fixture
-async def away() -> Any:
-    redis = create_redis("redis://127.0.0.1:1/0", timeout=0.2, text=True)
-    yield redis
-    await redis.aclose()
-
-
 class TestEvents:
     async def test_go_when_they_were_created_and_came_to_their_end_before_the_cut_off(
         self, database: Database, streams_client: Redis

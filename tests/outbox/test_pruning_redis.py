@@ -1,7 +1,6 @@
 """Prune leaves a group what it has yet to read or acknowledge, and the inbox what may come again."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -15,24 +14,11 @@ from outbox.relay import Relay
 from outbox.repositories import InboxRepository
 from outbox.services import replay
 from outbox.streams import Trimmed
-from qulab.cache.client import create_redis
 from qulab.db.engine import Database
 from qulab.db.session import Session
 from tests.admin.conftest import store
 from tests.outbox.helpers import published, write_events
 from tests.outbox.retention import MONTH, NOTHING, STREAM, age, ended, ids, inbox, next_millisecond, prune
-
-
-@pytest.fixture
-def relay(database: Database, streams_client: Redis) -> Relay:
-    return Relay(database, streams_client, name="test")
-
-
-@pytest.fixture
-async def away() -> Any:
-    redis = create_redis("redis://127.0.0.1:1/0", timeout=0.2, text=True)
-    yield redis
-    await redis.aclose()
 
 
 class TestStreams:

@@ -4,6 +4,7 @@ A read returns the snapshot; a write returns the version that it acknowledges, a
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, NamedTuple
@@ -27,7 +28,7 @@ class Read(NamedTuple):
     hit: bool
 
 
-class Strategy:
+class Strategy(ABC):
     """`period` is in seconds: the time between two flushes of write-behind, and the age at which refresh-ahead begins.
 
     The Redis client is the strategy's own, and closed with it.
@@ -40,13 +41,13 @@ class Strategy:
         self.redis = redis
         self.period = period
 
-    async def read(self, id_: str) -> Read:
-        raise NotImplementedError
+    @abstractmethod
+    async def read(self, id_: str) -> Read: ...
 
-    async def write(self, id_: str, name: str) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    async def write(self, id_: str, name: str) -> int: ...
 
-    async def settle(self) -> None:
+    async def settle(self) -> None:  # noqa: B027 - most have nothing to wait for
         """Return when nothing that was acknowledged is still to be written."""
 
     async def close(self) -> None:
