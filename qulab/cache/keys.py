@@ -59,3 +59,21 @@ def batch_map(epoch: str, partition: int) -> str:
 
 def alive(process: str) -> str:
     return f"alive:{process}"
+
+
+# Live pages (channels and values in the streams' logical database)
+
+
+def live(topic: str) -> str:
+    """The channel of a topic, for example `live:run.{id}`."""
+    return f"live:{topic}"
+
+
+def run_state(run: str) -> str:
+    """The last message of a run, as JSON: what a page that comes late shows first."""
+    return f"lab:run:{run}:state"
+
+
+def run_cancel(run: str) -> str:
+    """Set when somebody cancels the run."""
+    return f"lab:run:{run}:cancel"
