@@ -182,13 +182,15 @@ INSTALLED_APPS = [
     "assessments",
     "outbox",
     "csp",
+    "django_htmx",
     "servestatic",
     "django.contrib.staticfiles",
 ]
 STOCK_DJANGO = _flag("QULAB_STOCK_DJANGO", False)  # Django's own request path, with its threads
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "servestatic.middleware.ServeStaticMiddleware",
+    "qulab.lean.static.StaticMiddleware",
+    "qulab.lean.compression.PageCompressionMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -197,8 +199,7 @@ MIDDLEWARE = [
 ]
 if not STOCK_DJANGO:
     MIDDLEWARE = [
-        path if path.startswith(("qulab", "servestatic")) else f"qulab.lean.middleware.{path.rpartition('.')[2]}"
-        for path in MIDDLEWARE
+        path if path.startswith("qulab") else f"qulab.lean.middleware.{path.rpartition('.')[2]}" for path in MIDDLEWARE
     ]
 ROOT_URLCONF = "qulab.urls"
 ASGI_APPLICATION = "qulab.asgi.application"

@@ -21,7 +21,8 @@ from .asgi import Exchange
 
 STOCK_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "servestatic.middleware.ServeStaticMiddleware",
+    "qulab.lean.static.StaticMiddleware",
+    "qulab.lean.compression.PageCompressionMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
