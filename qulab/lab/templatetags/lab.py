@@ -7,6 +7,8 @@ from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
 
 from qulab.lab import diagrams, figures, formulas, sources
+from qulab.lab.plots import Bars, Plot
+from qulab.lab.plots.view import view
 from qulab.lab.sections import sections
 
 register = template.Library()
@@ -33,6 +35,11 @@ def pager(number: int) -> dict[str, Any]:
 def diagram(name: str) -> dict[str, Any]:
     figure = figures.FIGURES[name]()
     return {"figure": figure, "drawings": diagrams.draw(figure)}
+
+
+@register.inclusion_tag("partials/plot.html")
+def plot(one: Plot | Bars) -> dict[str, Any]:
+    return {"plot": view(one)}
 
 
 @register.inclusion_tag("partials/source.html")
