@@ -1,6 +1,7 @@
 """Writers are real processes, killed for real; the first flush comes a second after the first write, and too late."""
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -44,15 +45,19 @@ class TestLostWrites:
         assert await traces.all() == before
         assert writing() == []
 
-    async def test_no_writer_outlives_a_run_that_is_cancelled(self, bench: Bench, traces: Traces) -> None:
+    async def test_a_run_that_is_cancelled_ends_within_a_second_and_no_writer_outlives_it(
+        self, bench: Bench, traces: Traces
+    ) -> None:
         before = await traces.all()
         run = asyncio.ensure_future(contest(KILLING, bench))
         await until_there_are(2)
 
+        cancelled_at = time.monotonic()
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
             await run
 
+        assert time.monotonic() - cancelled_at < 1.0
         assert writing() == []
         assert await traces.all() == before
 

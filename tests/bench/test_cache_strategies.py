@@ -201,6 +201,16 @@ class TestContest:
         assert sum(result.of("read-through", pattern).stale for pattern in PATTERNS) == 0
         assert [result.of(name, "scan").hit_ratio.median for name in STRATEGIES] == [0.0] * 5
 
+    async def test_tells_after_each_trial_how_many_reads_were_stale_so_far(self, bench: Bench) -> None:
+        result = await contest(SMALL, bench)
+
+        for name in STRATEGIES:
+            told = [(one.x, one.y) for one in bench.samples.kept if one.series == name]
+            assert len(told) == len(PATTERNS)
+            assert told == sorted(told)
+            of_it = [one for one in result.pairs if one.strategy == name]
+            assert told[-1] == (sum(one.reads for one in of_it), sum(one.stale for one in of_it))
+
     async def test_where_no_writer_is_killed_no_lost_writes_are_told(self, bench: Bench) -> None:
         result = await contest(SMALL, bench)
 

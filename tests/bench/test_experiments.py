@@ -19,6 +19,7 @@ from qulab.lab.experiments import (
     queries,
     repository_questions,
 )
+from qulab.lab.experiments.cache_pairs import ContestParameters
 from qulab.lab.experiments.in_process import PageFailed
 from qulab.lab.experiments.registry import EXPERIMENTS
 from qulab.lab.experiments.tables import lines
@@ -27,9 +28,8 @@ from tests.bench.conftest import SMALL_OUTBOX, Traces, Watched
 SMALL: dict[str, msgspec.Struct] = {
     "pool": pool_ways.PoolBenchParameters(requests=20, concurrency=8, work_ms=2, size=3, overflow=2, repeats=2),
     "queries": queries.QueriesParameters(users=5, scores_per_user=2, repeats=2),
-    "cache": cache_bench.ReportParameters(
-        users=10, fetches=40, repeats=2, operations=5, concurrency=2, kills=0, peer_rounds=0
-    ),
+    "cache": cache_bench.ReportParameters(users=10, fetches=40, repeats=2, peer_rounds=0),
+    "cache-strategies": ContestParameters(operations=5, concurrency=2, users=5, repeats=1, kills=0, period_ms=5),
     "repository": repository_questions.RepositoryParameters(rows=60, rounds=2, calls=2),
     "outbox": SMALL_OUTBOX,
 }
@@ -175,14 +175,6 @@ class TestCache:
         assert result.hit is not None
         assert result.miss is not None
         assert result.hit.median < result.miss.median
-
-    async def test_no_operations_leave_the_strategies_out(self, bench: Bench) -> None:
-        asked = msgspec.structs.replace(SMALL["cache"], operations=0)
-
-        result = await cache_bench.run(asked, bench)  # type: ignore[arg-type]
-
-        assert result.strategies is None
-        assert cache_bench.rows(result).further == []
 
 
 class TestPages:

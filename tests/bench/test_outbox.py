@@ -8,9 +8,9 @@ from redis.exceptions import RedisError
 from qulab.cache import keys
 from qulab.cache.client import create_redis
 from qulab.lab.experiments import Bench, Busy, outbox
+from qulab.lab.experiments.beside import beside
 from qulab.lab.experiments.claim import LOCK, TO_DELETE, claimed
 from qulab.lab.experiments.outbox import OutboxParameters
-from qulab.lab.experiments.outbox_latency import beside
 from tests.bench.conftest import Traces
 
 SMALL = OutboxParameters(events=60, per_commit=20, timed=5, rate=100, repeats=2)

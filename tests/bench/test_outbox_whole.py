@@ -17,9 +17,9 @@ from qulab.lab.experiments import (
     Bench,
     outbox_contenders,
 )
+from qulab.lab.experiments.beside import beside
 from qulab.lab.experiments.claim import LOCK, claimed, keep
 from qulab.lab.experiments.outbox_contenders import LOOP, PEERS, RELAY, present
-from qulab.lab.experiments.outbox_latency import beside
 from qulab.lab.experiments.outbox_whole import EXPERIMENT
 from tests.bench.conftest import SMALL_OUTBOX, Watched, children_running
 

@@ -1,9 +1,10 @@
-"""Every strategy meets every pattern in each round, on the same operations, from an empty cache.
+"""Every strategy meets every pattern in each round, on the same operations, from an empty cache; then its writers die.
 
 Who begins changes from round to round: what a busy machine takes from one, it takes from another the next time.
 """
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -14,18 +15,18 @@ from sqlalchemy import insert
 from accounts.models import User
 from qulab.db.base import new_id
 from qulab.db.engine import Database
-from qulab.lab.experiments import Bench, Progress, alone, unseen
+from qulab.db.loop import raise_if_cancelled
+from qulab.lab.experiments import Bench, Experiment, Progress, alone, unseen
 from qulab.lab.experiments.cache_kills import Killed, lost, writers
-from qulab.lab.experiments.cache_pairs import ContestParameters, ContestResult, pair
+from qulab.lab.experiments.cache_pairs import ContestParameters, ContestResult, pair, rows
 from qulab.lab.experiments.cache_patterns import PATTERNS, Pattern, operations
 from qulab.lab.experiments.cache_rows import Rows
 from qulab.lab.experiments.cache_strategies import STRATEGIES, Strategy, names
 from qulab.lab.experiments.cache_trial import Trial, trial
 from qulab.lab.experiments.cache_writer import Order
-from qulab.lab.experiments.claim import claimed
+from qulab.lab.experiments.claim import held
 from qulab.lab.scratch import Place, joined, place_of
 
-LONGEST = 900.0  # seconds after which another run may take the place
 WRITTEN = [one for one in PATTERNS.values() if one.writes]
 PAIRS = [(strategy, pattern) for pattern in PATTERNS for strategy in STRATEGIES]
 KILLED = [(strategy, pattern.name) for pattern in WRITTEN for strategy in STRATEGIES]
@@ -94,7 +95,7 @@ async def _setting(parameters: ContestParameters, bench: Bench) -> AsyncIterator
     ids = [new_id() for _ in range(max(parameters.users, parameters.operations))]
     keys = [name for id_ in ids for name in names(id_)]
     with alone():
-        async with bench.scratch(User) as scratch, claimed(redis, keys, seconds=LONGEST):
+        async with bench.scratch(User) as scratch, held(redis, keys):
             await _store(scratch, ids)
             place = await place_of(scratch)
             # A pool that keeps a connection for each of them: what opening one costs is no strategy's doing.
@@ -111,6 +112,7 @@ async def _store(scratch: Database, ids: Sequence[str]) -> None:
 
 async def _rounds(setting: Setting, bench: Bench, step: Iterator[int]) -> Trials:
     trials: Trials = {key: [] for key in PAIRS}
+    reads, stale = Counter[str](), Counter[str]()
     async with AsyncExitStack() as opened:
         strategies = [
             kind(Rows(setting.database), bench.redis(), period=setting.period) for kind in STRATEGIES.values()
@@ -122,7 +124,11 @@ async def _rounds(setting: Setting, bench: Bench, step: Iterator[int]) -> Trials
         for turn in range(setting.parameters.repeats):
             for pattern in PATTERNS.values():
                 for strategy in [*strategies[turn % 5 :], *strategies[: turn % 5]]:
-                    trials[strategy.name, pattern.name].append(await setting.trial(strategy, pattern, turn))
+                    done = await setting.trial(strategy, pattern, turn)
+                    trials[strategy.name, pattern.name].append(done)
+                    reads[strategy.name] += done.reads
+                    stale[strategy.name] += done.stale
+                    bench.sample(strategy.name, reads[strategy.name], stale[strategy.name])
                     next(step)
     return trials
 
@@ -143,5 +149,16 @@ async def _kills(setting: Setting, step: Iterator[int]) -> Kills:
 def _steps(progress: Progress, total: int) -> Iterator[int]:
     """One more with each `next`."""
     for done in range(1, total + 1):
+        raise_if_cancelled()  # the client of Redis may have lost it
         progress(done, total)
         yield done
+
+
+EXPERIMENT = Experiment(
+    name="cache-strategies",
+    summary="Five strategies under four patterns: stale reads, and writes lost when the writer is killed.",
+    parameters=ContestParameters,
+    run=contest,
+    rows=rows,
+    unit="steps",
+)

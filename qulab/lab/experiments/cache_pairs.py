@@ -12,17 +12,12 @@ from qulab.lab.experiments.cache_trial import Trial
 from qulab.lab.experiments.tables import figure
 from qulab.lab.measure import Spread, spread
 
-Operations = Annotated[int, Meta(ge=0, le=5000, description="for each strategy under each pattern; 0 leaves them out")]
-Concurrency = Annotated[int, Meta(ge=1, le=64, description="of these, at the same time")]
-Period = Annotated[int, Meta(ge=1, le=1000, description="ms: write-behind flushes, refresh-ahead begins to refresh")]
-Kills = Annotated[int, Meta(ge=0, le=20, description="writers killed for each pair; 0 counts no lost writes")]
-
 
 class ContestParameters(msgspec.Struct, frozen=True, kw_only=True):
-    operations: Operations = 300
-    concurrency: Concurrency = 16
-    period_ms: Period = 50
-    kills: Kills = 2
+    operations: Annotated[int, Meta(ge=1, le=5000, description="for each strategy under each pattern")] = 300
+    concurrency: Annotated[int, Meta(ge=1, le=64, description="of these, at the same time")] = 16
+    period_ms: Annotated[int, Meta(ge=1, le=1000, description="write-behind flushes, refresh-ahead refreshes, ms")] = 50
+    kills: Annotated[int, Meta(ge=0, le=20, description="writers killed for each pair; 0 counts no lost writes")] = 2
     users: Annotated[int, Meta(ge=1, le=1000, description="users that are asked for, but in a scan")] = 100
     repeats: Annotated[int, Meta(ge=1, le=20, description="measured rounds")] = 3
     seed: Annotated[int, Meta(ge=0, le=1_000_000, description="the same seed asks for the same")] = 1

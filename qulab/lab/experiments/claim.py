@@ -9,9 +9,11 @@ from redis.asyncio.lock import Lock
 from redis.exceptions import LockNotOwnedError
 
 from qulab.lab.experiments import Busy
+from qulab.lab.experiments.beside import beside
 
 LOCK = "bench:lock"
 TO_DELETE = "bench:keys"  # the names of all keys that the present run writes
+HELD = 60.0  # seconds after which the claim of a run that was killed is free again
 
 
 @asynccontextmanager
@@ -40,6 +42,13 @@ async def keep(lock: Lock, seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds / 4)
         await lock.extend(seconds, replace_ttl=True)
+
+
+@asynccontextmanager
+async def held(redis: Redis, names: Sequence[str]) -> AsyncIterator[None]:
+    """The same for as long as the block takes."""
+    async with claimed(redis, names, seconds=HELD) as lock, beside(keep(lock, HELD)):
+        yield
 
 
 async def _delete_keys(redis: Redis) -> None:

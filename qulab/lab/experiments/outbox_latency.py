@@ -5,14 +5,13 @@ Producer, relay and consumer share one event loop here: what they cost each othe
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
 
 from qulab.cache import keys
 from qulab.db.loop import raise_if_cancelled
+from qulab.lab.experiments.beside import beside
 from qulab.lab.experiments.outbox_setting import Setting, record
 
 GRACE = 2.0  # seconds to wait for an event that has not come
@@ -63,16 +62,3 @@ async def _read(setting: Setting, read: dict[str, float]) -> None:
             for entry_id, fields in entries:
                 read[msgspec.json.decode(fields["event"])["id"]] = now
                 setting.last_read = entry_id
-
-
-@asynccontextmanager
-async def beside(work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
-    """Do `work` meanwhile and end it afterwards. What it failed with is raised."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        raise_if_cancelled()

@@ -20,14 +20,11 @@ from qulab.lab.experiments import (
     outbox_producers,
     unseen,
 )
-from qulab.lab.experiments.claim import claimed, keep
-from qulab.lab.experiments.outbox_latency import beside
+from qulab.lab.experiments.claim import held
 from qulab.lab.experiments.outbox_place import OutboxBenchParameters, Place, Steps
 from qulab.lab.experiments.outbox_rows import OutboxBenchResult, rows
 from qulab.lab.measure import count_commands
 from qulab.lab.scratch import PREFIX
-
-HELD = 60.0  # seconds after which the claim of a run that was killed is free again
 
 
 async def run(parameters: OutboxBenchParameters, bench: Bench, progress: Progress = unseen) -> OutboxBenchResult:
@@ -36,7 +33,7 @@ async def run(parameters: OutboxBenchParameters, bench: Bench, progress: Progres
     commands = count_commands(streams)  # before it opens a connection
     await streams.ping()
     with alone(), tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-        async with claimed(streams, [keys.WAKE], seconds=HELD) as lock, beside(keep(lock, HELD)):
+        async with held(streams, [keys.WAKE]):
             steps = Steps(progress, _steps(parameters, bench.database.dialect))
             place = Place(parameters, bench, streams, bench.redis(), commands, steps, Path(folder))
             result = await _measure(place)

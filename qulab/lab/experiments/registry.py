@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from qulab.lab.experiments import (
     AnyExperiment,
     cache_bench,
+    cache_contest,
     http,
     outbox_whole,
     pages,
@@ -20,6 +21,7 @@ EXPERIMENTS: Mapping[str, AnyExperiment] = {
         pool_ways.EXPERIMENT,
         queries.EXPERIMENT,
         cache_bench.EXPERIMENT,
+        cache_contest.EXPERIMENT,
         outbox_whole.EXPERIMENT,
         seed.EXPERIMENT,
         pages.EXPERIMENT,
