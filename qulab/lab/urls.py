@@ -2,7 +2,8 @@
 
 from django.urls import path, re_path
 
-from qulab.lab.views import cache, introduction, models, outbox, pool, queries
+from qulab.lab.views import cache, introduction, learner, models, outbox, pool, queries, runs
+from qulab.lab.views.learner import visit
 
 app_name = "lab"
 
@@ -10,18 +11,20 @@ home = introduction.home
 
 urlpatterns = [
     path("state", introduction.services, name="services"),
-    path("1", models.page, name="models"),
+    path("checkpoint/<str:name>", learner.checkpoint, name="checkpoint"),
+    path("forget", learner.forget, name="forget"),
+    path("1", visit(1, models.page), name="models"),
     path("1/users", models.create_user, name="create-user"),
-    path("2", pool.page, name="pool"),
+    path("2", visit(2, pool.page), name="pool"),
     path("2/pool.json", pool.state, name="pool-state"),
     path("2/load", pool.load, name="load"),
     path("2/reset", pool.reset, name="reset"),
     path("2/await", pool.forget_await, name="await"),
-    path("3", queries.page, name="queries"),
+    path("3", visit(3, queries.page), name="queries"),
     path("3/scores", queries.add_scores, name="add-scores"),
     re_path(r"^3/fetch/(?P<how>lazy|eager)$", queries.fetch, name="fetch"),
     path("3/compare", queries.compare, name="compare"),
-    path("4", cache.page, name="cache"),
+    path("4", visit(4, cache.page), name="cache"),
     re_path(r"^4/fetch/(?P<what>user|score)$", cache.fetch, name="cache-fetch"),
     path("4/fetch-many", cache.fetch_many, name="cache-fetch-many"),
     path("4/update", cache.update, name="cache-update"),
@@ -29,7 +32,7 @@ urlpatterns = [
     path("4/strategies", cache.strategies, name="cache-strategies"),
     path("4/invalidate", cache.invalidate, name="cache-invalidate"),
     path("4/reset", cache.reset, name="cache-reset"),
-    path("5", outbox.page, name="outbox"),
+    path("5", visit(5, outbox.page), name="outbox"),
     path("5/scores", outbox.store_score, name="store-score"),
     re_path(r"^5/publisher/(?P<to>start|stop)$", outbox.switch, name="publisher"),
     path("5/measure", outbox.measure, name="measure-outbox"),

@@ -4,9 +4,14 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
+from qulab.db.lines import Line
 from qulab.lab import diagrams, figures, formulas, sources
+from qulab.lab.learner import learner_of
+from qulab.lab.learner.checkpoints import Asked
+from qulab.lab.learner.checkpoints import checkpoint as question
 from qulab.lab.plots import Bars, Plot
 from qulab.lab.plots.view import view
 from qulab.lab.sections import sections
@@ -18,6 +23,13 @@ register = template.Library()
 def section_nav(current: Any = None, home: Any = None) -> dict[str, Any]:
     """The sections, with the page that is shown marked: a section, the introduction, or neither."""
     return {"sections": sections(), "current": current or None, "home": home is True}
+
+
+@register.inclusion_tag("partials/checkpoint.html", takes_context=True)
+def checkpoint(context: Any, name: str) -> dict[str, Any]:
+    """The question at the end of a section, with what its learner answered before."""
+    request = context["request"]
+    return {"asked": Asked.of(learner_of(request), question(name), request.GET.get("answer", ""))}
 
 
 @register.inclusion_tag("partials/pager.html")
@@ -66,6 +78,12 @@ def inline_math(latex: str) -> SafeString:
 @register.filter
 def sql(text: str) -> SafeString:
     return mark_safe(sources.sql(text))  # noqa: S308 - escaped by sources
+
+
+@register.filter
+def source_url(line: Line) -> str:
+    """The line in its file, as shown here; empty for a file that is not shown."""
+    return f"{reverse('lab:source', args=[line.path])}#L{line.number}" if sources.is_shown(line.path) else ""
 
 
 @register.filter
