@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any, Self
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import Integer, Select, cast, func, select, union_all
 
-from outbox.models import PENDING, DomainEvent, OutboxPartition, Status
+from outbox.models import PENDING, DomainEvent, InboxEntry, OutboxPartition, Status
 from outbox.repositories import DomainEventRepository, InboxRepository
 from qulab.db.base import utcnow
 from qulab.db.session import Session
@@ -54,9 +54,9 @@ class OutboxState(msgspec.Struct, frozen=True):
 
 async def events_by_status(session: Session, status: str, limit: int = 20) -> list[EventSnapshot]:
     """Pending events the next first; others the latest first."""
-    order: list[Any] = [DomainEvent.seq] if status == Status.PENDING else [DomainEvent.seq.desc()]
-    if status == Status.PUBLISHED:
-        order = [DomainEvent.published_at.desc(), DomainEvent.seq.desc()]
+    order: list[Any] = [DomainEvent.seq]
+    if status != Status.PENDING:
+        order = [DomainEvent.created_at.desc(), DomainEvent.seq.desc()]  # as the index has them
     events = await DomainEventRepository(session).list(DomainEvent.status == status, order_by=order, limit=limit)
     return [EventSnapshot.of(event) for event in events]
 
@@ -80,6 +80,55 @@ async def outbox_state(session: Session) -> OutboxState:
     pending, published, dead, created_at, paused_count = (await session.execute(statement)).one()
     lag = (utcnow() - created_at).total_seconds() if created_at else None
     return OutboxState(pending, published, dead, max(lag, 0.0) if lag is not None else None, bool(paused_count))
+
+
+async def latest_events(session: Session, limit: int = 20) -> list[EventSnapshot]:
+    """Pending and published events, the latest first: as many steps in an index as are returned."""
+    by_status = [
+        select(DomainEvent.id)
+        .where(DomainEvent.status == status)
+        .order_by(DomainEvent.created_at.desc(), DomainEvent.seq.desc())
+        .limit(limit)
+        .subquery()
+        for status in (Status.PENDING, Status.PUBLISHED)
+    ]
+    ids = union_all(*(select(one.c.id) for one in by_status))
+    order = [DomainEvent.created_at.desc(), DomainEvent.seq.desc()]
+    events = await DomainEventRepository(session).list(DomainEvent.id.in_(ids), order_by=order, limit=limit)
+    return [EventSnapshot.of(event) for event in events]
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """How the outbox stands, read often: `depth` is counted up to MOST_COUNTED; `lag_seconds` as in OutboxState.
+
+    Two pulses with the same `beat` have the same rows behind them, but for what an operator changes by hand.
+    """
+
+    depth: int
+    lag_seconds: float | None
+    beat: tuple[Any, ...]
+
+
+async def pulse(session: Session) -> Pulse:
+    """One statement, each part of it a few steps in an index."""
+    created = DomainEvent.created_at
+    ends = [
+        select(func.max(created)).where(DomainEvent.status == status) for status in (Status.PENDING, Status.PUBLISHED)
+    ]
+    moved = [
+        OutboxPartition.generation + OutboxPartition.batch,
+        OutboxPartition.failed,
+        cast(OutboxPartition.paused, Integer),
+    ]
+    parts: list[Select[Any]] = [
+        select(func.min(created)).where(DomainEvent.status == PENDING),
+        *ends,
+        select(func.max(InboxEntry.processed_at)),
+        *(select(func.sum(one)) for one in moved),
+    ]
+    row = (await session.execute(select(_count(Status.PENDING), *(part.scalar_subquery() for part in parts)))).one()
+    lag = (utcnow() - row[1]).total_seconds() if row[1] else None
+    return Pulse(row[0], max(lag, 0.0) if lag is not None else None, tuple(row))
 
 
 async def inbox_entries(session: Session, limit: int = 20) -> list[InboxSnapshot]:

@@ -12,6 +12,7 @@ django.setup(set_prefix=False)
 from django.conf import settings  # noqa: E402 - Django must be set up first
 
 from qulab.db.loop import close_all  # noqa: E402
+from qulab.lab.live.hubs import end_streams_on_signals  # noqa: E402
 from qulab.lean.handler import LeanHandler  # noqa: E402
 
 _django = ASGIHandler() if settings.STOCK_DJANGO else LeanHandler()
@@ -28,6 +29,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            end_streams_on_signals()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await close_all()

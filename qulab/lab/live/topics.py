@@ -1,0 +1,35 @@
+"""A stream carries what is on this list and nothing else: no channel of Redis can be listened to by its name."""
+
+import re
+
+POOL = "pool"
+OUTBOX = "outbox"
+REDIS = "redis"  # told to every stream: whether Redis answers. Nobody asks for it
+RUN = "run."
+MOST_TOPICS = 4  # of one stream
+
+_RUN_TOPIC = re.compile(r"run\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
+class UnknownTopic(ValueError):
+    """Ask for one to four of: outbox, pool, run.<id>. For example /live?topics=outbox,pool"""
+
+    def __str__(self) -> str:
+        return str(self.__doc__)
+
+
+def asked(text: str) -> tuple[str, ...]:
+    """The topics in a list with commas, each once. Raises UnknownTopic."""
+    topics = tuple(dict.fromkeys(text.split(",")))
+    if len(topics) > MOST_TOPICS or not all(map(_is_known, topics)):
+        raise UnknownTopic
+    return topics
+
+
+def run_of(topic: str) -> str | None:
+    """The id of the run that a topic is about."""
+    return topic.removeprefix(RUN) if topic.startswith(RUN) else None
+
+
+def _is_known(topic: str) -> bool:
+    return topic in {POOL, OUTBOX} or _RUN_TOPIC.fullmatch(topic) is not None
