@@ -1,4 +1,6 @@
-/* The serving process's own pool, several times a second, while its page is in view. */
+/* The serving process's own pool, as it changes. */
+
+import { subscribe } from "./live.js";
 
 const meter = document.querySelector("[data-pool]");
 
@@ -13,12 +15,4 @@ function paint(state) {
   });
 }
 
-async function look() {
-  if (!document.hidden) {
-    const answer = await fetch(meter.dataset.pool).catch(() => null);
-    if (answer && answer.ok) paint(await answer.json());
-  }
-  setTimeout(look, 250);
-}
-
-if (meter) look();
+if (meter) subscribe("pool", paint);
