@@ -115,6 +115,11 @@ DB_POOL_PRE_PING = _flag("QULAB_DB_POOL_PRE_PING", True)
 DB_STATEMENT_TIMEOUT = _number("QULAB_DB_STATEMENT_TIMEOUT", 30.0)  # seconds; PostgreSQL
 DB_BUSY_TIMEOUT = _number("QULAB_DB_BUSY_TIMEOUT", 10.0)  # seconds; SQLite
 DATABASES: dict[str, object] = {}
+LAB_POSTGRES_URL = os.environ.get("QULAB_LAB_POSTGRES_URL") or ""  # where experiments find a PostgreSQL, if not here
+if LAB_POSTGRES_URL:
+    LAB_POSTGRES_URL = _database_url(LAB_POSTGRES_URL)
+    if not LAB_POSTGRES_URL.startswith("postgresql"):
+        raise ImproperlyConfigured("QULAB_LAB_POSTGRES_URL must name a PostgreSQL: postgresql://user:password@host/name.")
 
 # --- Redis: five logical databases, so that emptying one never empties another ---------------------------------------
 
@@ -196,6 +201,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "qulab.db.middleware.SessionMiddleware",
+    "qulab.lab.statements.middleware.StatementLogMiddleware",
 ]
 if not STOCK_DJANGO:
     MIDDLEWARE = [

@@ -36,24 +36,6 @@ class PoolForm(forms.Form):
     work_ms = NumberField(least=0, most=50, initial=20, label=_("Database work, ms"), help_text=_("0–50 each"))
 
 
-class QueriesForm(forms.Form):
-    users = NumberField(least=1, most=500, initial=200, label=_("Users"), help_text=_("1–500"))
-    scores_per_user = NumberField(least=1, most=10, initial=3, label=_("Scores each"), help_text=_("1–10"))
-    repeats = NumberField(least=1, most=5, initial=3, label=_("Repeats"), help_text=_("1–5"))
-    expected = forms.ChoiceField(
-        label=_("Before you run it: how many statements will the lazy loop send?"),
-        choices=[("2", _("2: users, then scores")), ("n", _("one for each user")), ("n1", _("one more than users"))],
-        required=False,
-        error_messages={"invalid_choice": _("Choose one of the three, or none.")},
-        widget=forms.RadioSelect,
-    )
-
-
-class StrategiesForm(forms.Form):
-    operations = NumberField(least=10, most=100, initial=50, label=_("Operations"), help_text=_("10–100 for each pair"))
-    concurrency = NumberField(least=1, most=16, initial=8, label=_("At the same time"), help_text=_("1–16"))
-
-
 class OutboxForm(forms.Form):
     events = NumberField(least=1, most=3000, initial=1000, label=_("Events"), help_text=_("1–3000 in each round"))
     per_commit = NumberField(least=1, most=100, initial=10, label=_("In one commit"), help_text=_("1–100 events"))

@@ -6,11 +6,8 @@ import msgspec
 from django.conf import settings
 
 from qulab.db.engine import Database
-from qulab.db.lines import Line
 from qulab.lab import charts, formulas
-from qulab.lab.demonstrations.queries import COMPARE
 from qulab.lab.experiments.pool import PoolResult
-from qulab.lab.experiments.queries import Variant
 from qulab.lab.runs import SavedRun, database_name
 
 # --- Section 2 -------------------------------------------------------------------------------------------------------
@@ -101,71 +98,7 @@ def pool_result(result: PoolResult) -> dict[str, Any]:
 # --- Section 3 -------------------------------------------------------------------------------------------------------
 
 
-class GroupView(msgspec.Struct, frozen=True):
-    count: int
-    milliseconds: float
-    sql: str
-    short: str
-    lines: list[Line]
-
-
-class VariantView(msgspec.Struct, frozen=True):
-    """A variant with its bar: median and range, from 0 to 100 of the slowest."""
-
-    variant: Variant
-    groups: list[GroupView]
-    width: float
-    low: float
-    high: float
-    best: bool
-
-
-class QueriesView(msgspec.Struct, frozen=True):
-    variants: list[VariantView]
-    refused: Variant
-    lazy: Variant
-    lazy_bars: list[charts.Bar]
-    more: int
-    times: float
-    repeats: int
-    prediction: str
-
-
 def queries_result(run: SavedRun | None) -> dict[str, Any]:
-    if run is None:
-        return {}
-    if run.kind != COMPARE.name:
-        return {"bars": charts.waterfall(run.result.statements)}
-    compared = [variant for variant in run.result.variants if not variant.error]
-    slowest = max(variant.time.high for variant in compared)
-    best = min(variant.time.median for variant in compared)
-    lazy = run.result.of("lazy")
-    return {
-        "queries": QueriesView(
-            variants=[
-                VariantView(
-                    variant,
-                    [
-                        GroupView(one.count, one.milliseconds, one.sql, charts.abbreviated(one.sql), one.lines)
-                        for one in variant.groups
-                    ],
-                    round(100 * variant.time.median / slowest, 1),
-                    round(100 * variant.time.low / slowest, 1),
-                    round(100 * variant.time.high / slowest, 1),
-                    variant.time.median == best,
-                )
-                for variant in compared
-            ],
-            refused=run.result.of("raiseload"),
-            lazy=lazy,
-            lazy_bars=charts.waterfall(lazy.waterfall),
-            more=lazy.statements - len(lazy.waterfall),
-            times=round(lazy.time.median / best, 1),
-            repeats=lazy.time.n,
-            prediction=_prediction(str(run.parameters.get("expected", ""))),
-        )
-    }
+    """The statements of a demonstration, where one is shown."""
+    return {"bars": charts.waterfall(run.result.statements)} if run and hasattr(run.result, "statements") else {}
 
-
-def _prediction(expected: str) -> str:
-    return {"": "none", "n1": "right"}.get(expected, "wrong")

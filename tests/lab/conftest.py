@@ -20,8 +20,8 @@ class Lab:
         self._client = client
         self._database = database
 
-    async def get(self, path: str) -> HttpResponse:
-        return await self._client.get(path)
+    async def get(self, path: str, **how: Any) -> HttpResponse:
+        return await self._client.get(path, **how)
 
     async def send(self, path: str, **fields: Any) -> HttpResponse:
         return await self._client.post(path, fields)
@@ -36,7 +36,7 @@ class Lab:
         assert page.status_code == 200
         section, _, rest = address.removeprefix("/lab/").partition("?run=")
         async with self._database.reading() as session:
-            run = await find(session, int(section), rest.removesuffix("#result"))
+            run = await find(session, rest.removesuffix("#result"), section=int(section))
         assert run is not None
         return run
 

@@ -16,7 +16,6 @@ from qulab.db.engine import Database
 from qulab.db.errors import NotFound
 from qulab.db.probe import Statement, probe
 from qulab.db.session import Session
-from qulab.lab.experiments.queries import QueriesResult
 from qulab.lab.runs import Kind
 
 
@@ -41,7 +40,6 @@ class FetchedUser(msgspec.Struct, frozen=True):
 
 ADD_SCORES = Kind(3, "add-scores", AddedScores)
 FETCH_USER = Kind(3, "fetch-user", FetchedUser)
-COMPARE = Kind(3, "queries", QueriesResult)
 
 
 async def add_scores(session: Session, database: Database, user_id: str) -> AddedScores:

@@ -18,12 +18,46 @@ from qulab.lab.scratch import migrated_database, scratch_database
 
 REDIS_TIMEOUT = 5.0  # seconds: a busy server is no outage of an experiment
 
+MOST_SAMPLES = 5_000  # kept of one run
+
 Progress = Callable[[int, int], None]
 """Called with (done, total) in units of the work; often, so it must be cheap."""
 
 
 def unseen(_done: int, _total: int) -> None:
     """The Progress of a run that nobody watches."""
+
+
+class Sample(msgspec.Struct, frozen=True, array_like=True):
+    """One raw reading: what `series`, x and y are is said by the workbench of the experiment."""
+
+    series: str
+    x: float
+    y: float
+
+
+class Samples:
+    """The readings of one run in their order; of more than MOST_SAMPLES, every second is dropped, again and again."""
+
+    def __init__(self) -> None:
+        self.kept: list[Sample] = []
+        self._fresh: list[Sample] = []
+        self._step = 1
+        self._came = 0
+
+    def add(self, sample: Sample) -> None:
+        self._fresh.append(sample)
+        self._came += 1
+        if self._came % self._step == 0:
+            self.kept.append(sample)
+        if len(self.kept) > MOST_SAMPLES:
+            self.kept = self.kept[::2]
+            self._step *= 2
+
+    def take(self) -> list[Sample]:
+        """What came since this was last asked, all of it."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -44,6 +78,7 @@ class Bench:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.measured = database  # the database whose version stands with the figures: the last one that was opened
+        self.samples = Samples()
         self._resources = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -51,6 +86,10 @@ class Bench:
 
     async def __aexit__(self, *_raised: object) -> None:
         await self._resources.aclose()
+
+    def sample(self, series: str, x: float, y: float) -> None:
+        """Add one raw reading. Cheap: it may stand in a loop that is measured."""
+        self.samples.add(Sample(series, x, y))
 
     @asynccontextmanager
     async def scratch(self, *models: type[Base]) -> AsyncIterator[Database]:

@@ -5,24 +5,46 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 from qulab.db.lines import Line
-from qulab.lab import diagrams, figures, formulas, sources
+from qulab.lab import diagrams, figures, formulas, icons, sources
+from qulab.lab.experiments.tables import figure
 from qulab.lab.learner import learner_of
 from qulab.lab.learner.checkpoints import Asked
 from qulab.lab.learner.checkpoints import checkpoint as question
 from qulab.lab.plots import Bars, Plot
 from qulab.lab.plots.view import view
-from qulab.lab.sections import sections
+from qulab.lab.sections import section, sections
 
 register = template.Library()
 
 
-@register.inclusion_tag("partials/nav.html")
-def section_nav(current: Any = None, home: Any = None) -> dict[str, Any]:
-    """The sections, with the page that is shown marked: a section, the introduction, or neither."""
-    return {"sections": sections(), "current": current or None, "home": home is True}
+@register.inclusion_tag("partials/nav.html", takes_context=True)
+def section_nav(context: Any, current: Any = None, home: Any = None) -> dict[str, Any]:
+    """The sections, with the page that is shown marked, and what was visited. An error page may have no request."""
+    request = context.get("request")
+    return {
+        "sections": sections(),
+        "current": current or None,
+        "home": home is True,
+        "visited": learner_of(request).visited if request else [],
+        "path": request.path if request else "",
+    }
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    return icons.icon(name)
+
+
+@register.simple_tag
+def section_link(number: int) -> SafeString:
+    one = section(number)
+    words = _("Section %(number)s") % {"number": number}
+    return format_html('<a data-concept="{}" href="{}">{}</a>', one.concept, reverse(one.url_name), words)
 
 
 @register.inclusion_tag("partials/checkpoint.html", takes_context=True)
@@ -92,6 +114,12 @@ def ms(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+@register.filter
+def reading(value: float | None) -> str:
+    """A figure as the terminal shows it: three digits of it, no more."""
+    return figure(value)
 
 
 @register.filter

@@ -1,22 +1,24 @@
 """Section 4: each button is one call of the cached repositories, for the demo user."""
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils.translation import gettext as _
+from django.urls import reverse
 from django.views.decorators.http import require_safe
-from redis.exceptions import RedisError
 
 from qulab.cache.read_through import get_cache
 from qulab.db.engine import get_database
 from qulab.db.middleware import DatabaseRequest
 from qulab.lab import cache_pages as pages
 from qulab.lab import redis_keys, runs
+from qulab.lab.bench_pages import bench_view
+from qulab.lab.cache_what_if import WhatIf
+from qulab.lab.cache_what_if import what_if as what_if_of
 from qulab.lab.demo_users import cache_demo_user
 from qulab.lab.demonstrations import cache as demonstrations
-from qulab.lab.experiments import Busy
-from qulab.lab.forms import StrategiesForm
+from qulab.lab.learner import learner_of
 from qulab.lab.sections import section
-from qulab.lab.views.common import CONFLICT, OK, UNAVAILABLE, UNPROCESSABLE, action, asked_run, to_run
+from qulab.lab.views.common import OK, UNPROCESSABLE, action, asked_run, to_run
 
 
 @require_safe
@@ -56,25 +58,6 @@ async def forget(request: DatabaseRequest) -> HttpResponse:
 
 
 @action("cache")
-async def strategies(request: DatabaseRequest) -> HttpResponse:
-    form, database = StrategiesForm(request.POST), get_database()
-    if not form.is_valid():
-        return await _show(request, form, UNPROCESSABLE)
-    try:
-        result = await demonstrations.compare_strategies(database, **form.cleaned_data)
-    except Busy as busy:
-        form.add_error(None, str(busy.__doc__))
-        return await _show(request, form, CONFLICT)
-    except RedisError:
-        form.add_error(None, _("Redis does not answer, and without it there is no strategy to compare."))
-        return await _show(request, form, UNAVAILABLE)
-    told = form.cleaned_data
-    return to_run(
-        "cache", await runs.save(request.db, demonstrations.STRATEGIES, result, database=database, parameters=told)
-    )
-
-
-@action("cache")
 async def invalidate(request: DatabaseRequest) -> HttpResponse:
     user = await cache_demo_user(get_database())
     result = await demonstrations.invalidate(get_cache(), user.id)
@@ -87,22 +70,44 @@ async def reset(request: DatabaseRequest) -> HttpResponse:
     return to_run("cache", await runs.save(request.db, demonstrations.CHANGE, result, database=get_database()))
 
 
-async def _show(request: DatabaseRequest, form: StrategiesForm | None = None, status: int = OK) -> HttpResponse:
-    if status != OK:
-        await request.db.stop_writing()
+@require_safe
+async def what_if(request: DatabaseRequest) -> HttpResponseBase:
+    """T_avg with other values: alone where htmx puts it in its place, else with its page."""
+    here = f"{reverse('lab:cache')}?{request.GET.urlencode()}"
+    if "HX-Request" not in request.headers:
+        return HttpResponseRedirect(f"{here}#what-if")
+    run = await asked_run(request, 4)
+    asked = _asked(request, run, pages.cache_metrics(get_cache().metrics))
+    response = render(request, "partials/cache_what_if.html", {"run": run, "what_if": asked}, status=_status(asked))
+    response["HX-Replace-Url"] = here
+    return response
+
+
+def _asked(request: DatabaseRequest, run: runs.SavedRun | None, counted: pages.Measured) -> WhatIf:
+    """Beside what the shown run measured; where it measured no fetches, beside what this process counted."""
+    return what_if_of(request.GET, pages.cache_result(run).get("measured") or counted)
+
+
+def _status(asked: WhatIf) -> int:
+    return UNPROCESSABLE if asked.is_refused else OK
+
+
+async def _show(request: DatabaseRequest) -> HttpResponse:
     user, cache = await cache_demo_user(get_database()), get_cache()
     # Redis first: no connection of the database is held while it is asked.
     redis, entries = await redis_keys.look(cache), await demonstrations.user_entries(cache, user.id)
-    run = await asked_run(request, 4)
+    run, counted = await asked_run(request, 4), pages.cache_metrics(cache.metrics)
+    asked = _asked(request, run, counted)
     context = {
         "section": section(4),
         "user": user,
-        "form": form or StrategiesForm(initial=run.parameters if run else None),
         "run": run,
         "redis": redis,
         "entries": entries,
-        "metrics": pages.cache_metrics(cache.metrics),
+        "metrics": counted,
         "outcomes": cache.metrics.outcomes.items(),
+        "what_if": asked,
+        "bench": await bench_view("cache-strategies", run=run, visitor=learner_of(request).id, asked=request.GET),
         **pages.cache_result(run),
     }
-    return render(request, "lab/cache.html", context, status=status)
+    return render(request, "lab/cache.html", context, status=_status(asked))

@@ -13,8 +13,10 @@ from qulab.db.middleware import DatabaseRequest
 from qulab.lab import runs
 
 OK = 200
-UNPROCESSABLE = 422
+FORBIDDEN = 403
 CONFLICT = 409
+UNPROCESSABLE = 422
+TOO_MANY = 429
 UNAVAILABLE = 503
 
 
@@ -23,7 +25,7 @@ async def asked_run(request: DatabaseRequest, section: int) -> runs.SavedRun | N
     run_id = request.GET.get("run")
     if not run_id:
         return None
-    run = await runs.find(request.db, section, run_id)
+    run = await runs.find(request.db, run_id, section=section)
     if run is None:
         raise Http404(_("There is no run %(id)s in this section. It may have been deleted.") % {"id": run_id})
     return run

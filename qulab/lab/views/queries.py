@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-import msgspec
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -14,12 +13,12 @@ from qulab.db.engine import get_database
 from qulab.db.errors import NotFound
 from qulab.db.middleware import DatabaseRequest
 from qulab.lab import pages, runs
+from qulab.lab.bench_pages import bench_view
 from qulab.lab.demonstrations import queries as demonstrations
-from qulab.lab.experiments import Bench, Busy
-from qulab.lab.experiments import queries as experiment
-from qulab.lab.forms import ChooseUserForm, QueriesForm
+from qulab.lab.forms import ChooseUserForm
+from qulab.lab.learner import learner_of
 from qulab.lab.sections import section
-from qulab.lab.views.common import CONFLICT, OK, UNPROCESSABLE, action, asked_run, to_run
+from qulab.lab.views.common import OK, UNPROCESSABLE, action, asked_run, to_run
 
 CHOICES = 50  # newest users in the select
 
@@ -45,23 +44,6 @@ async def fetch(request: DatabaseRequest, how: str) -> HttpResponse:
     )
 
 
-@action("queries")
-async def compare(request: DatabaseRequest) -> HttpResponse:
-    form, database = QueriesForm(request.POST), get_database()
-    if not form.is_valid():
-        return await _show(request, queries_form=form, status=UNPROCESSABLE)
-    parameters = msgspec.convert(form.cleaned_data, experiment.QueriesParameters)
-    try:
-        async with Bench(database) as bench:
-            result = await experiment.run(parameters, bench)
-    except Busy as busy:
-        form.add_error(None, str(busy.__doc__))
-        return await _show(request, queries_form=form, status=CONFLICT)
-    told = {**msgspec.to_builtins(parameters), "expected": form.cleaned_data["expected"]}
-    run_id = await runs.save(request.db, demonstrations.COMPARE, result, database=database, parameters=told)
-    return to_run("queries", run_id)
-
-
 async def _with_user(
     request: DatabaseRequest, kind: runs.Kind[runs.Result], action: Callable[[str], Awaitable[runs.Result]]
 ) -> HttpResponse:
@@ -85,7 +67,6 @@ async def _show(
     request: DatabaseRequest,
     *,
     user_form: ChooseUserForm | None = None,
-    queries_form: QueriesForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     if status != OK:
@@ -95,8 +76,8 @@ async def _show(
     context = {
         "section": section(3),
         "user_form": (user_form or ChooseUserForm(initial=chosen)).offer(await _users(request)),
-        "queries_form": queries_form or QueriesForm(initial=run.parameters if run else None),
         "run": run,
+        "bench": await bench_view("queries", run=run, visitor=learner_of(request).id, asked=request.GET),
         **pages.queries_result(run),
     }
     return render(request, "lab/queries.html", context, status=status)

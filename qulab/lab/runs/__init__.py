@@ -11,13 +11,14 @@ import sqlalchemy
 from qulab.db.engine import Database
 from qulab.db.repository import BaseRepository
 from qulab.db.session import Session
-from qulab.lab.models import Run
+from qulab.lab.experiments import Sample
+from qulab.lab.models import UNDER_WAY, Run, RunStatus
 
 Result = TypeVar("Result", bound=msgspec.Struct)
 
 
 class Kind(Generic[Result]):
-    """What one demonstration saves: the section that shows it, the name of its runs, and the type of its result."""
+    """What one demonstration or experiment saves: the section that shows it, a name, and the type of its result."""
 
     known: dict[str, "Kind[Any]"] = {}
 
@@ -28,8 +29,8 @@ class Kind(Generic[Result]):
         self.known[name] = self
 
 
-class SavedRun(msgspec.Struct, frozen=True):
-    """A run as a page shows it."""
+class SavedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as a page shows it. `result` is None until it is done."""
 
     id: str
     kind: str
@@ -38,6 +39,20 @@ class SavedRun(msgspec.Struct, frozen=True):
     result: Any
     environment: dict[str, Any]
     at: datetime
+    status: RunStatus = RunStatus.DONE
+    visitor: str = ""
+    samples: list[Sample] = []
+    error: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.status == RunStatus.DONE
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.status in UNDER_WAY
 
 
 class RunRepository(BaseRepository[Run]):
@@ -52,7 +67,7 @@ async def save(
     database: Database,
     parameters: msgspec.Struct | dict[str, Any] | None = None,
 ) -> str:
-    """Store a run and commit; returns its id."""
+    """Store what a demonstration gave and commit; returns its id."""
     run = Run(
         experiment=kind.name,
         parameters=msgspec.to_builtins(parameters or {}),
@@ -64,17 +79,35 @@ async def save(
     return run.id
 
 
-async def find(session: Session, section: int, run_id: str) -> SavedRun | None:
-    """The run, if this section shows it. One that an older release saved in another form is not guessed at."""
+async def find(session: Session, run_id: str, *, section: int | None = None) -> SavedRun | None:
+    """The run, if `section` shows it. One that an older release saved in another form is not guessed at."""
     run = await RunRepository(session).get_by_id(run_id)
     kind = Kind.known.get(run.experiment) if run else None
-    if run is None or kind is None or kind.section != section:
+    if run is None or kind is None or section not in {None, kind.section}:
         return None
     try:
-        result = msgspec.convert(run.result, kind.result)
+        return _saved(run, kind)
     except msgspec.ValidationError:
         return None
-    return SavedRun(run.id, kind.name, section, run.parameters, result, run.environment, run.created_at)
+
+
+def _saved(run: Run, kind: Kind[Any]) -> SavedRun:
+    status = RunStatus(run.status)
+    return SavedRun(
+        id=run.id,
+        kind=kind.name,
+        section=kind.section,
+        parameters=run.parameters,
+        result=msgspec.convert(run.result, kind.result) if status == RunStatus.DONE else None,
+        environment=run.environment,
+        at=run.created_at,
+        status=status,
+        visitor=run.visitor,
+        samples=msgspec.convert(run.samples, list[Sample]),
+        error=run.error,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+    )
 
 
 def database_name(database: Database) -> str:

@@ -1,0 +1,8 @@
+"""The workbenches of the lab by name: what a page may start, and what it shows of a run."""
+
+from collections.abc import Mapping
+
+from qulab.lab.benches import cache, queries
+from qulab.lab.workbench import Workbench
+
+BENCHES: Mapping[str, Workbench] = {one.name: one for one in (queries.WORKBENCH, cache.WORKBENCH)}

@@ -1,0 +1,124 @@
+"""What a visitor asks for is stored before a worker is asked to do it, and a visitor has one run under way.
+
+A run that nobody works on any more does not keep its place: who asks next finds it out, and says so in its row.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from kombu.exceptions import OperationalError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import select
+
+from qulab.db.base import utcnow
+from qulab.db.errors import Conflict
+from qulab.db.session import Session
+from qulab.lab.models import UNDER_WAY, Run, RunStatus
+from qulab.lab.runs import RunRepository
+from qulab.lab.runs.progress import ask_to_cancel, last_word
+
+MOST_QUEUED = 8  # runs of all visitors together
+WAITS_AT_MOST = timedelta(minutes=15)  # for a worker; eight runs before it take that long at the very most
+SILENT_AT_MOST = timedelta(seconds=20)  # after its start, before its first word
+SEND_SECONDS = 3.0
+LOST = "The worker that measured this ended before the run did. Start it again."
+NEVER_TAKEN = "No worker of the queue “lab” took this run. See whether one runs, then start it again."
+NOT_SENT = "The run could not be handed to a worker: Redis, which carries the queue, does not answer."
+
+
+class UnderWay(Exception):
+    """You have a run under way. Wait until it ends, or cancel it; then start the next one."""
+
+    def __init__(self, run_id: str | None) -> None:
+        super().__init__(self.__doc__)
+        self.run_id = run_id
+
+
+class Full(Exception):
+    """Other visitors' runs are waiting already, as many as may. Each takes some seconds: try again soon."""
+
+
+class NotSent(Exception):
+    """The run could not be handed to a worker: Redis, which carries the queue, does not answer. Nothing was started."""
+
+
+async def ask_for(
+    session: Session, redis: Redis, *, experiment: str, parameters: Mapping[str, Any], visitor: str
+) -> str:
+    """Store a run and hand it to the worker; returns its id. Raises UnderWay, Full, NotSent."""
+    await _settle(session, redis)
+    waiting = await RunRepository(session).count(Run.status.in_(UNDER_WAY))
+    if waiting >= MOST_QUEUED:
+        raise Full
+    run = Run(experiment=experiment, parameters=dict(parameters), visitor=visitor, status=RunStatus.QUEUED)
+    try:
+        await RunRepository(session).add(run)
+    except Conflict:
+        await session.rollback()
+        raise UnderWay(await _under_way(session, visitor)) from None
+    await session.commit()
+    try:
+        await send(run.id)
+    except (OperationalError, RedisError, OSError, TimeoutError) as error:
+        await end(session, run.id, RunStatus.FAILED, error=NOT_SENT)
+        raise NotSent from error
+    return run.id
+
+
+async def send(run_id: str) -> None:
+    """Put the run into the queue `lab`. Celery's client waits for its broker, so it does that in a thread."""
+    from qulab.lab.tasks import run_experiment  # the task needs this module
+
+    async with asyncio.timeout(SEND_SECONDS):
+        await asyncio.to_thread(run_experiment.apply_async, args=[run_id], queue="lab", retry=False)
+
+
+async def cancel(session: Session, redis: Redis, run_id: str) -> None:
+    """End a run that waits at once, and ask for the end of one that is measured. Raises RedisError for the second."""
+    waited = await RunRepository(session).update(
+        Run.id == run_id, Run.status == RunStatus.QUEUED, status=RunStatus.CANCELLED, finished_at=utcnow()
+    )
+    await session.commit()
+    if not waited:
+        await ask_to_cancel(redis, run_id)
+
+
+async def end(session: Session, run_id: str, status: RunStatus, *, error: str | None = None) -> None:
+    """Give a run that is under way its final status."""
+    await RunRepository(session).update(
+        Run.id == run_id, Run.status.in_(UNDER_WAY), status=status, error=error, finished_at=utcnow()
+    )
+    await session.commit()
+
+
+def why_lost(run: Any, now: datetime, *, speaks: bool) -> str | None:
+    """Why nobody will end this run, where that is so. `run` is a Run or a SavedRun; `speaks`: it said so lately."""
+    if run.status == RunStatus.QUEUED:
+        asked = getattr(run, "created_at", None) or run.at
+        return NEVER_TAKEN if now - asked > WAITS_AT_MOST else None
+    if run.status != RunStatus.RUNNING or speaks:
+        return None
+    return LOST if run.started_at is None or now - run.started_at > SILENT_AT_MOST else None
+
+
+async def _settle(session: Session, redis: Redis) -> None:
+    """Say of each run that was lost that it was. There are few: no more than may be under way."""
+    runs = (await session.scalars(select(Run).where(Run.status.in_(UNDER_WAY)).limit(2 * MOST_QUEUED))).all()
+    await session.rollback()  # nothing of the database is held while Redis is asked
+    for run in runs:
+        try:
+            speaks = await last_word(redis, run.id) is not None
+        except (RedisError, OSError):
+            raise NotSent from None
+        if (reason := why_lost(run, utcnow(), speaks=speaks)) is not None:
+            await end(session, run.id, RunStatus.FAILED, error=reason)
+
+
+async def _under_way(session: Session, visitor: str) -> str | None:
+    found: str | None = await session.scalar(
+        select(Run.id).where(Run.visitor == visitor, Run.status.in_(UNDER_WAY)).limit(1)
+    )
+    return found

@@ -1,0 +1,106 @@
+/* A run that is under way moves on its page: [data-run] follows the run's topic, and is renewed when the run ends.
+   Where the stream is silent, the page is asked instead. Samples are drawn as they come; the result brings its plots. */
+
+import { subscribe } from "./live.js";
+
+const SILENT = 4000; // milliseconds without a word after which the page is asked
+const COLOURS = 6;
+const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 220, 64, 12, 12, 28];
+const SVG = "http://www.w3.org/2000/svg";
+const followed = new Set();
+
+function follow(panel) {
+  const id = panel.dataset.run;
+  if (followed.has(id)) return;
+  followed.add(id);
+  const plot = livePlot(panel.querySelector("[data-live-plot]"));
+  let heard = Date.now();
+  const stop = subscribe(`run.${id}`, (news) => {
+    heard = Date.now();
+    if (news.status === "running") show(panel, plot, news);
+    else if (news.status) end();
+  });
+  const watch = setInterval(() => {
+    if (!panel.isConnected) leave();
+    else if (!document.hidden && Date.now() - heard > SILENT) end();
+  }, 1000);
+  function leave() {
+    clearInterval(watch);
+    stop();
+    followed.delete(id);
+  }
+  function end() {
+    leave();
+    htmx.ajax("GET", panel.dataset.address, { target: panel, select: `#${panel.id}`, swap: "outerHTML show:none" });
+  }
+}
+
+function show(panel, plot, news) {
+  const [bar, steps, label] = ["progress", "steps", "label"].map((one) => panel.querySelector(`[data-run-${one}]`));
+  if (news.label && label.textContent !== news.label) label.textContent = news.label;
+  if (news.total) {
+    bar.max = news.total;
+    bar.value = news.done;
+    steps.textContent = `${news.done} ${steps.dataset.of} ${news.total} ${news.unit}`;
+  }
+  if (news.samples.length) plot(news.samples, news.whole);
+}
+
+/* Dots on linear axes that grow with what comes: raw readings, in one colour a series. */
+function livePlot(figure) {
+  const svg = figure.querySelector("svg");
+  let samples = [];
+  let due = false;
+  const names = [];
+
+  function draw() {
+    due = false;
+    const [x0, x1] = range(samples.map((one) => one[1]));
+    const y1 = Math.max(...samples.map((one) => one[2])) || 1;
+    const x = (value) => LEFT + ((value - x0) / (x1 - x0)) * (WIDTH - LEFT - RIGHT);
+    const y = (value) => HEIGHT - BOTTOM - (value / y1) * (HEIGHT - TOP - BOTTOM);
+    const parts = [0, y1 / 2, y1].map((at) => line(y(at)));
+    parts.push(...[0, y1 / 2, y1].map((at) => text(LEFT - 8, y(at) + 4, "end", short(at))));
+    parts.push(text(LEFT, HEIGHT - 8, "start", short(x0)), text(WIDTH - RIGHT, HEIGHT - 8, "end", short(x1)));
+    parts.push(...samples.map(([name, at, value]) => dot(x(at), y(value), series(name))));
+    parts.push(...names.map((name, i) => text(WIDTH - RIGHT, TOP + 14 * i + 4, `end s${i % COLOURS}`, name)));
+    svg.replaceChildren(...parts);
+    figure.hidden = false;
+  }
+
+  function series(name) {
+    if (!names.includes(name)) names.push(name);
+    return names.indexOf(name) % COLOURS;
+  }
+
+  return (fresh, whole) => {
+    samples = whole ? fresh : samples.concat(fresh);
+    if (!due) requestAnimationFrame(draw);
+    due = true;
+  };
+}
+
+function range(values) {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return low === high ? [low - 1, high + 1] : [low, high];
+}
+
+const short = (value) => Number(value.toPrecision(3)).toLocaleString("en");
+const line = (y) => element("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y });
+const dot = (cx, cy, i) => element("circle", { class: `s${i}`, cx, cy, r: 3 });
+
+function text(x, y, kind, words) {
+  const one = element("text", { class: `axis ${kind}`, x, y });
+  one.textContent = words;
+  return one;
+}
+
+function element(name, attributes) {
+  const one = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) one.setAttribute(key, value);
+  return one;
+}
+
+const followAll = () => document.querySelectorAll("[data-run]").forEach(follow);
+document.addEventListener("htmx:afterSettle", followAll);
+followAll();
