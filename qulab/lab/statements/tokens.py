@@ -1,4 +1,4 @@
-"""Only what this lab has logged is explained: a statement leaves a page signed, and comes back unchanged or not at all."""
+"""Only what the lab has logged is explained: a statement leaves a page signed and comes back as it was, or not at all."""
 
 import re
 
