@@ -1,18 +1,14 @@
 """What section 4 shows of a measurement: formulas with its values put in, and what they leave unexplained."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from django.utils.translation import gettext as _
 
 from qulab.cache.histogram import Histogram
 from qulab.cache.metrics import CacheMetrics, Outcome
-from qulab.lab import cache_charts, charts, formulas
-from qulab.lab.demonstrations.cache import FETCH_MANY, FORGET, STRATEGIES, Forgotten
+from qulab.lab import cache_plots, charts, formulas
+from qulab.lab.demonstrations.cache import FETCH_MANY, FORGET, Forgotten
 from qulab.lab.experiments.cache import CacheResult
-from qulab.lab.experiments.cache_pairs import ContestResult, Pair
-from qulab.lab.experiments.cache_patterns import PATTERNS
 from qulab.lab.runs import SavedRun
 
 
@@ -67,8 +63,6 @@ def cache_metrics(metrics: CacheMetrics) -> Measured:
 def cache_result(run: SavedRun | None) -> dict[str, Any]:
     if run is None:
         return {}
-    if run.kind == STRATEGIES.name:
-        return {"patterns": strategies(run.result)}
     if run.kind == FORGET.name:
         return {"differences": differences(run.result)}
     if run.kind != FETCH_MANY.name:
@@ -80,16 +74,8 @@ def cache_result(run: SavedRun | None) -> dict[str, Any]:
     return {
         "measured": measured,
         "stripes": charts.stripes(result.outcomes),
-        "ratio_chart": cache_charts.ratio_over_time(result.outcomes),
-        "average_chart": _average_chart(measured),
+        "ratio_plot": cache_plots.ratio_over_time(result.outcomes),
     }
-
-
-def _average_chart(measured: Measured) -> cache_charts.Curve | None:
-    times = (measured.t_cache, measured.t_database, measured.ratio, measured.mean)
-    if any(one is None for one in times):
-        return None  # where nothing missed nobody knows what a miss would have taken
-    return cache_charts.average_over_ratio(*(one or 0.0 for one in times))
 
 
 def _measured(hits: int, stale_hits: int, misses: int, bypassed: int, times: Times) -> Measured:
@@ -145,24 +131,3 @@ class Difference(msgspec.Struct, frozen=True):
 def differences(result: Forgotten) -> list[Difference]:
     found = [Difference(name, result.cached.get(name), value) for name, value in result.row.items()]
     return [one for one in found if one.cached != one.row]
-
-
-# --- Strategies ------------------------------------------------------------------------------------------------------
-
-
-class PatternView(msgspec.Struct, frozen=True):
-    """One pattern with what each strategy came to."""
-
-    name: str
-    text: str
-    pairs: Sequence[Pair]
-
-
-def strategies(result: ContestResult) -> list[PatternView]:
-    told = {
-        "read-heavy": _("95 % reads; few users are asked for often, most seldom"),
-        "write-heavy": _("as many writes as reads, of the same users"),
-        "hot key": _("nine of ten operations are about one user, one of ten writes"),
-        "scan": _("each user once, and nobody writes"),
-    }
-    return [PatternView(name, told[name], [one for one in result.pairs if one.pattern == name]) for name in PATTERNS]

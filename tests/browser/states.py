@@ -23,8 +23,8 @@ def fill(label: str, value: str) -> Step:
     return lambda page: page.get_by_label(label, exact=True).fill(value)
 
 
-def see(text: str) -> Step:
-    return lambda page: expect(page.get_by_text(text).first).to_be_visible()
+def see(text: str, *, within: float = 5.0) -> Step:
+    return lambda page: expect(page.get_by_text(text).first).to_be_visible(timeout=1000 * within)
 
 
 async def forget_cookies(page: Page) -> None:
@@ -73,7 +73,7 @@ EMPTY_FIELDS = (fill("Requests", ""), fill("At the same time", "0"), fill("Datab
 NO_ABILITY = (fill("AI fluency θ", "5"), fill("Applied domain reasoning θ", ""), fill("Adaptive capacity θ", "-9"))
 FEW = (fill("Users", "20"), fill("Repeats", "1"))
 ONE_ROUND = (fill("Events", "60"), fill("Rounds", "1"))
-FEW_EACH = (fill("Operations", "20"),)
+FEW_EACH = (fill("Operations", "20"), fill("Rounds", "1"))
 NO_EACH = (fill("Operations", "9"), fill("At the same time", ""))
 NO_ROUNDS = (fill("Events", "0"), fill("In one commit", ""), fill("Rounds", "6"))
 NO_NUMBERS = (fill("Users", "0"), fill("Scores each", ""), fill("Repeats", "900"))
@@ -134,8 +134,10 @@ STATES = [
     State("4-updated", "lab:cache", "/lab/4", (press("Update user"),)),
     State("4-forgotten", "lab:cache", "/lab/4", (press("Forget to invalidate"), see("A stale read"))),
     State("4-mended", "lab:cache", "/lab/4", (press("Forget to invalidate"), press("Invalidate now"))),
-    State("4-compared", "lab:cache", "/lab/4", (*FEW_EACH, press("Compare the strategies"), see("Hit ratio alone"))),
-    State("4-refused", "lab:cache", "/lab/4", (*NO_EACH, press("Compare the strategies")), status=UNPROCESSABLE),
+    State("4-what-if", "lab:cache", "/lab/4?ratio=0.6&t_cache=2&t_database=5", (see("These values are yours"),)),
+    State("4-nothing-drawn", "lab:cache", "/lab/4?ratio=2&t_cache=&t_database=0", status=UNPROCESSABLE),
+    State("4-compared", "lab:cache", "/lab/4", (*FEW_EACH, press("Run"), see("Hit ratio alone", within=40))),
+    State("4-refused", "lab:cache", "/lab/4", (*NO_EACH, press("Run")), status=UNPROCESSABLE),
     State("4-invalidated", "lab:cache", "/lab/4", (press("Invalidate"),)),
     State("4-reset", "lab:cache", "/lab/4", (press("Reset counters"),)),
     State("4-emulated", "lab:cache", "/lab/4", site="empty"),

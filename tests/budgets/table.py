@@ -46,7 +46,6 @@ SCORE = {"user_id": "{user}", "occupation_code": "15-1252", "fluency": "1.2", "d
 LOAD = {"requests": "6", "concurrency": "2", "work_ms": "0"}
 COMPARE = {"users": "3", "scores_per_user": "2", "repeats": "1"}
 MEASURE = {"events": "4", "per_commit": "2", "repeats": "1"}
-STRATEGIES = {"operations": "10", "concurrency": "2"}
 CHOSEN = {"user_id": "{user}"}
 
 BUDGETS: dict[str, list[Case]] = {
@@ -88,7 +87,7 @@ BUDGETS: dict[str, list[Case]] = {
         post("/lab/3/compare", 1, COMPARE)._replace(more_on_postgresql=3),
         post("/lab/3/compare", 1, {}, 422),
     ],
-    "lab/4": [Case("/lab/4", 2), result_of("/lab/4/fetch-many", 3), result_of("/lab/4/strategies", 3, STRATEGIES)],
+    "lab/4": [Case("/lab/4", 2), Case("/lab/4?ratio=2", 2, status=422), result_of("/lab/4/fetch-many", 3)],
     "lab/4/fetch/(?P<what>user|score)": [
         only_post("/lab/4/fetch/user"),
         post("/lab/4/fetch/user", 4),
@@ -100,11 +99,7 @@ BUDGETS: dict[str, list[Case]] = {
     ],
     "lab/4/update": [only_post("/lab/4/update"), post("/lab/4/update", 7)],
     "lab/4/forget": [only_post("/lab/4/forget"), post("/lab/4/forget", 6)],
-    "lab/4/strategies": [
-        only_post("/lab/4/strategies"),
-        post("/lab/4/strategies", 1, STRATEGIES)._replace(more_on_postgresql=3),
-        post("/lab/4/strategies", 2, {}, 422),
-    ],
+    "lab/4/what-if": [Case("/lab/4/what-if", 0, status=302)],
     "lab/4/invalidate": [only_post("/lab/4/invalidate"), post("/lab/4/invalidate", 3)],
     "lab/4/reset": [only_post("/lab/4/reset"), post("/lab/4/reset", 1)],
     "lab/5": [Case("/lab/5", 5), result_of("/lab/5/scores", 6, SCORE)],

@@ -1,6 +1,8 @@
-from typing import Any
+from typing import cast
+from urllib.parse import urlencode
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 from sqlalchemy import func, select
 
@@ -11,16 +13,22 @@ from qulab.cache.metrics import Outcome
 from qulab.cache.read_through import Cache
 from qulab.db.base import utcnow
 from qulab.db.engine import Database
-from qulab.lab.cache_charts import average_over_ratio, ratio_over_time
+from qulab.lab.benches import cache as bench
 from qulab.lab.cache_pages import cache_result
+from qulab.lab.cache_plots import Times, average_over_ratio, ratio_over_time
 from qulab.lab.demonstrations.cache import FETCH_MANY
-from qulab.lab.experiments import alone
 from qulab.lab.experiments.cache import CacheResult, zipf
+from qulab.lab.experiments.cache_kills import Killed
+from qulab.lab.experiments.cache_pairs import ContestParameters, ContestResult, Pair
 from qulab.lab.experiments.cache_patterns import PATTERNS
 from qulab.lab.experiments.cache_strategies import STRATEGIES
 from qulab.lab.formulas import average_ms, difference, mathml
-from qulab.lab.runs import SavedRun
+from qulab.lab.measure import Spread
+from qulab.lab.plots import Bars
+from qulab.lab.runs import Kind, SavedRun, save
 from tests.lab.conftest import Lab, text_of
+
+HTMX = {"HX-Request": "true"}
 
 
 class TestFetch:
@@ -177,7 +185,9 @@ class TestMean:
             fetches=2, users=1, seed=1, seconds=1.0, hits=1, misses=1, bypassed=0, mean=3.0, t_cache=1.0,
             t_database=2.0, outcomes=["miss", "hit"],
         )  # fmt: skip
-        run = SavedRun("id", FETCH_MANY.name, 4, {}, result, {}, utcnow())
+        run = SavedRun(
+            id="id", kind=FETCH_MANY.name, section=4, parameters={}, result=result, environment={}, at=utcnow()
+        )
 
         measured = cache_result(run)["measured"]
 
@@ -194,70 +204,196 @@ class TestMean:
         assert "2 × stale hit" in page
 
 
-class TestCharts:
+class TestPlots:
     def test_h_grows_with_each_hit(self) -> None:
-        chart = ratio_over_time(["miss", "hit", "stale hit", "negative hit"])
+        plot = ratio_over_time(["miss", "hit", "stale hit", "negative hit"])
 
-        heights = [float(point.rpartition(",")[2]) for point in chart.line.removeprefix("M").split("L")]
-        assert heights[0] == chart.floor  # H = 0
-        assert heights == sorted(heights, reverse=True)  # y grows downwards
-        assert (heights[-1], chart.limit_text) == (chart.limit, "0.750")
+        assert [(one.x, one.y) for one in plot.series[0].points] == [(1, 0), (2, 1 / 2), (3, 2 / 3), (4, 3 / 4)]
+        assert [mark.label for mark in plot.marks] == ["H = 0.750"]
 
-    def test_the_dot_lies_above_the_line_by_what_the_formula_leaves_out(self) -> None:
-        on, above = (average_over_ratio(1.0, 3.0, 0.5, mean) for mean in (2.5, 4.0))
+    def test_the_line_is_the_formula_and_the_dot_is_what_was_measured(self) -> None:
+        plot = average_over_ratio(Times(0.5, 1.0, 3.0), 4.0, None)
 
-        (_, start), (_, end) = (map(float, point.split(",")) for point in on.line.removeprefix("M").split("L"))
-        assert on.dot is not None
-        assert above.dot is not None
-        assert on.dot.y == pytest.approx((start + end) / 2, abs=0.1)
-        assert above.dot.y < on.dot.y
-        assert on.dot.x == above.dot.x
+        line, none, dot = plot.series
+        assert [(one.x, one.y) for one in line.points] == [(0, 4.0), (1, 1.0)]
+        assert [one.y for one in none.points] == [3.0, 3.0]
+        assert [(one.x, one.y) for one in dot.points] == [(0.5, 4.0)]
+        assert (line.model, none.model, dot.model) == (True, True, False)
+
+    def test_other_values_move_the_model_and_leave_the_dot(self) -> None:
+        measured = Times(0.5, 1.0, 3.0)
+
+        plot = average_over_ratio(measured, 4.0, Times(0.9, 2.0, 8.0))
+
+        assert plot.series[0] == average_over_ratio(measured, 4.0, None).series[0]
+        assert [(one.x, one.y) for one in plot.series[1].points] == [(0, 10.0), (1, 2.0)]
+        assert [one.y for one in plot.series[2].points] == [0, pytest.approx(2.8)]
+        assert [(one.x, one.y) for one in plot.series[-1].points] == [(0.5, 4.0)]
+        assert [(mark.axis, mark.at) for mark in plot.marks] == [("x", 0.25)]
+
+    @pytest.mark.parametrize(
+        ("t_cache", "t_database", "pays_from"), [(1.0, 4.0, 0.25), (0.0, 4.0, 0.0), (4.0, 4.0, None), (5.0, 4.0, None)]
+    )
+    def test_the_cache_pays_from_where_both_take_as_long(
+        self, t_cache: float, t_database: float, pays_from: float | None
+    ) -> None:
+        times = Times(0.5, t_cache, t_database)
+
+        assert times.pays_from == pays_from
+        if pays_from is not None:
+            assert Times(pays_from, t_cache, t_database).average == pytest.approx(t_database)
 
 
-FEW = {"operations": 10, "concurrency": 2}
+OTHERS = {"ratio": "0.9", "t_cache": "2", "t_database": "8"}
+
+
+class TestWhatIf:
+    async def test_begins_with_what_the_shown_run_measured(self, lab: Lab) -> None:
+        run = await lab.run("/lab/4/fetch-many")
+
+        page = text_of(await lab.get(f"/lab/4?run={run.id}"))
+
+        assert f'name="ratio" value="{round(run.result.hits / run.result.fetches, 3)}"' in page
+        assert f'name="t_cache" value="{round(run.result.t_cache, 3)}"' in page
+        assert f'name="run" value="{run.id}"' in page
+        assert "These values are yours" not in page
+
+    async def test_draws_other_values_and_says_from_where_the_cache_pays(self, lab: Lab) -> None:
+        run = await lab.run("/lab/4/fetch-many")
+
+        page = text_of(await lab.get(f"/lab/4?{urlencode({'run': run.id, **OTHERS})}"))
+
+        assert "2.80<small>ms</small>" in page
+        assert "0.250</dd>" in page
+        assert "2.9 times as quick" in page
+        assert "These values are yours" in page
+        assert "T_avg, measured times" in page
+        assert "T_avg, your times" in page
+
+    async def test_without_any_reading_it_takes_values_and_shows_no_number_of_its_own(self, lab: Lab) -> None:
+        page = text_of(await lab.get("/lab/4"))
+        asked = text_of(await lab.get(f"/lab/4?{urlencode(OTHERS)}"))
+
+        assert "No times were measured yet" in page
+        assert "T_avg, measured times" not in asked
+        assert "2.80<small>ms</small>" in asked
+
+    async def test_what_is_out_of_bounds_is_refused_at_its_field(self, lab: Lab) -> None:
+        answer = await lab.get("/lab/4?ratio=1.5&t_cache=&t_database=0")
+
+        assert answer.status_code == 422
+        page = text_of(answer)
+        for name, text in (
+            ("ratio", "Enter a number from 0 to 1."),
+            ("t_cache", "Enter 0 to 60000 ms."),
+            ("t_database", "Enter 0.001 to 60000 ms."),
+        ):
+            field = page[page.index(f'id="what_if_{name}"') :]
+            assert text in field[: field.index("</div>")]
+        assert "Nothing is drawn with these values." in page
+
+    async def test_htmx_gets_it_alone_and_the_address_of_its_page(self, lab: Lab) -> None:
+        answer = await lab.get(f"/lab/4/what-if?{urlencode(OTHERS)}", headers=HTMX)
+        refused = await lab.get("/lab/4/what-if?ratio=2", headers=HTMX)
+
+        page = text_of(answer)
+        assert page.startswith('<section class="bench" id="what-if"')
+        assert "2.80<small>ms</small>" in page
+        assert answer["HX-Replace-Url"] == f"/lab/4?{urlencode(OTHERS)}"
+        assert (refused.status_code, "Enter a number from 0 to 1." in text_of(refused)) == (422, True)
+
+    async def test_without_htmx_its_address_leads_to_the_page(self, lab: Lab) -> None:
+        answer = await lab.get("/lab/4/what-if?ratio=0.5")
+
+        assert (answer.status_code, answer["Location"]) == (302, "/lab/4?ratio=0.5#what-if")
+
+
+def result(**lost: int) -> ContestResult:
+    """One pattern; of ten reads of each strategy one was stale; of ten acknowledged writes so many were lost."""
+    one = Spread(1.0, 1.0, 1.0, 1)
+    pairs = [
+        Pair(
+            strategy=name,
+            pattern=pattern,
+            hit_ratio=one,
+            loads=one,
+            commits=one,
+            read_p50=one,
+            read_p99=one,
+            write_p50=None,
+            write_p99=None,
+            reads=10,
+            stale=1,
+            killed=[Killed(10, lost.get(name.replace("-", "_"), 0))] if pattern == "write-heavy" else [],
+            trials=[],
+        )
+        for pattern in PATTERNS
+        for name in STRATEGIES
+    ]
+    return ContestResult(pairs, ContestParameters(), 1.0)
 
 
 class TestStrategies:
-    async def test_shows_each_strategy_under_each_pattern(self, lab: Lab) -> None:
-        run = await lab.run("/lab/4/strategies", **FEW)
+    @pytest.mark.parametrize(
+        ("lost", "right"),
+        [
+            ({}, "none"),
+            ({"write_behind": 3}, "write-behind"),
+            ({"write_behind": 3, "cache_aside": 4}, "cache-aside"),
+            ({"write_behind": 3, "refresh_ahead": 3}, "write-behind"),
+        ],
+    )
+    def test_right_is_who_lost_most_and_of_equals_the_first(self, lost: dict[str, int], right: str) -> None:
+        assert bench.verdict(result(**lost)) == right
+        assert right in dict(bench.WORKBENCH.predictions)
 
-        page = text_of(await lab.get(f"/lab/4?run={run.id}"))
-        assert {(one.strategy, one.pattern) for one in run.result.pairs} == {
-            (strategy, pattern) for strategy in STRATEGIES for pattern in PATTERNS
-        }
-        assert page.count("of 10</td>") == 5  # the scan reads all
+    def test_of_as_many_the_larger_share_counts(self) -> None:
+        told = result(write_behind=3, refresh_ahead=3)
+        pairs = [
+            replace(one, killed=[Killed(5, 3)]) if one.strategy == "refresh-ahead" and one.killed else one
+            for one in told.pairs
+        ]
+
+        assert bench.verdict(replace(told, pairs=pairs)) == "refresh-ahead"
+
+    def test_figures_and_bars_are_shares_over_all_patterns(self) -> None:
+        told = result(write_behind=3)
+
+        figures = {one.name: (one.value, one.text, one.better) for one in bench.figures(told)}
+        assert figures["read-through: stale reads"] == (10.0, "4 of 40", "lower")
+        assert figures["write-behind: lost writes"] == (30.0, "3 of 10", "lower")
+        assert figures["read-through: lost writes"] == (0.0, "0 of 10", "lower")
+        stale, lost, p99 = cast("list[Bars]", bench.plots(told, {}))
+        assert [one.text for one in stale.bars] == ["10.0 % · 4 of 40"] * 5
+        assert [one.value for one in lost.bars] == [0, 0, 0, 30.0, 0]
+        assert len(p99.bars) == 20
+
+    async def test_a_run_shows_what_was_expected_and_each_strategy_under_each_pattern(
+        self, lab: Lab, database: Database
+    ) -> None:
+        told = result(write_behind=3)
+        async with database.writing() as session:
+            kind = Kind.known["cache-strategies"]
+            run_id = await save(session, kind, told, database=database, parameters={"expected": "write-through"})
+
+        page = text_of(await lab.get(f"/lab/4?run={run_id}"))
+
+        assert "<b>You expected:</b> write-through. <b>Measured:</b> write-behind." in page
+        table = page[page.index('<table class="strategies">') :]
+        table = table[: table.index("</table>")]
+        for pattern in PATTERNS:
+            assert f"<b>{pattern}</b>" in table
+        assert [table.count(f'<th scope="row">{name}</th>') for name in STRATEGIES] == [4] * 5
+        assert table.count("3 of 10</td>") == 1
+        assert table.count("0 of 10</td>") == 4
         assert "Hit ratio alone hides the two that matter." in page
 
-    async def test_says_that_lost_writes_are_counted_in_the_terminal_and_shows_no_number(self, lab: Lab) -> None:
-        run = await lab.run("/lab/4/strategies", **FEW)
-
-        page = text_of(await lab.get(f"/lab/4?run={run.id}"))
-        assert {one.lost for one in run.result.pairs} == {None}
-        assert "Lost writes are not counted on this page" in page
-        assert "<code>manage.py bench cache</code> counts them" in page
-        assert ">Lost writes</th>" not in page
-
     async def test_what_is_out_of_bounds_is_refused(self, lab: Lab) -> None:
-        answer = await lab.send("/lab/4/strategies", operations=101, concurrency="")
+        answer = await lab.send("/lab/runs/start/cache-strategies", operations=201, concurrency="", kills=0)
 
         assert answer.status_code == 422
-        assert "Enter a whole number from 10 to 100." in text_of(answer)
+        assert "Enter a whole number from 10 to 200." in text_of(answer)
         assert "Enter a whole number from 1 to 16." in text_of(answer)
-
-    async def test_a_second_run_at_the_same_time_is_refused(self, lab: Lab) -> None:
-        with alone():
-            answer = await lab.send("/lab/4/strategies", **FEW)
-
-        assert answer.status_code == 409
-        assert "Another experiment is running" in text_of(answer)
-
-    async def test_without_redis_it_says_so(self, lab: Lab, settings: Any) -> None:
-        settings.REDIS_SCRATCH_URL = "redis://127.0.0.1:1/4"
-
-        answer = await lab.send("/lab/4/strategies", **FEW)
-
-        assert answer.status_code == 503
-        assert "Redis does not answer" in text_of(answer)
 
 
 class TestStructures:

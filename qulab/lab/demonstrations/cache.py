@@ -14,10 +14,7 @@ from qulab.cache import keys
 from qulab.cache.read_through import Cache, Lookup
 from qulab.db.engine import Database
 from qulab.db.session import Session
-from qulab.lab.experiments import Bench
 from qulab.lab.experiments import cache as experiment
-from qulab.lab.experiments.cache_contest import contest
-from qulab.lab.experiments.cache_pairs import ContestParameters, ContestResult
 from qulab.lab.runs import Kind
 
 
@@ -70,9 +67,6 @@ FETCH = Kind(4, "fetch", Fetched)
 FETCH_MANY = Kind(4, "fetch-many", experiment.CacheResult)
 CHANGE = Kind(4, "cache-change", Changed)
 FORGET = Kind(4, "cache-forget", Forgotten)
-STRATEGIES = Kind(4, "cache-strategies", ContestResult)
-
-LIMITS = ContestParameters(users=20, repeats=1, kills=0, period_ms=20)  # what a page may ask for does not change these
 
 
 async def fetch(database: Database, cache: Cache, user_id: str, what: str) -> Fetched:
@@ -134,13 +128,6 @@ async def forget(session: Session, database: Database, cache: Cache, user_id: st
         row=_told(UserSnapshot.of(user)),
         entry=entry[0] if entry else None,
     )
-
-
-async def compare_strategies(database: Database, *, operations: int, concurrency: int) -> ContestResult:
-    """Five strategies under four patterns, on scratch data. Raises Busy, and RedisError when Redis is away."""
-    parameters = msgspec.structs.replace(LIMITS, operations=operations, concurrency=concurrency)
-    async with Bench(database) as bench:
-        return await contest(parameters, bench)
 
 
 async def invalidate(cache: Cache, user_id: str) -> Changed:
