@@ -12,7 +12,9 @@ from qulab.cache import heartbeat
 from qulab.cache.client import get_streams
 from qulab.db.base import utcnow
 from qulab.db.engine import get_database
+from qulab.db.middleware import DatabaseRequest
 from qulab.lab.benches import BENCHES
+from qulab.lab.learner import learner_of
 from qulab.lab.plots import Bars, Plot
 from qulab.lab.runs import SavedRun
 from qulab.lab.runs.places import Place, at_hand
@@ -60,20 +62,15 @@ class BenchView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def bench_view(
-    name: str,
-    *,
-    run: SavedRun | None = None,
-    visitor: str = "",
-    form: ExperimentForm | None = None,
-    asked: QueryDict | None = None,
+    request: DatabaseRequest, name: str, *, run: SavedRun | None = None, form: ExperimentForm | None = None
 ) -> BenchView:
-    """`run` is shown where it is one of this workbench; `asked` is the query of the address, for the what-if."""
+    """`run` is shown where it is one of this workbench. The what-if's values are in the query of the address."""
     workbench = BENCHES[name]
     found = run if run is not None and run.kind == name else None
     return BenchView(
         workbench=workbench,
         form=form or new_form(workbench, initial=found.parameters if found else None),
-        shown=await _run_view(workbench, found, visitor, asked or QueryDict()) if found else None,
+        shown=await _run_view(workbench, found, request) if found else None,
     )
 
 
@@ -83,18 +80,19 @@ def new_form(
     return workbench.form(workbench, at_hand(get_database()), data, initial=initial)
 
 
-async def _run_view(workbench: Workbench, run: SavedRun, visitor: str, asked: QueryDict) -> RunView:
+async def _run_view(workbench: Workbench, run: SavedRun, request: DatabaseRequest) -> RunView:
     view = RunView(
         run=run,
-        mine=run.visitor == visitor,
+        mine=run.visitor == learner_of(request).id,
         place=Place(run.parameters["database"]).label if "database" in run.parameters else "",
         parameters={name: value for name, value in run.parameters.items() if name not in HIDDEN},
     )
     if run.is_under_way:
+        await request.db.rollback()  # no connection is held while Redis is asked
         return await _under_way(view)
     if not run.is_done:
         return view
-    what_if = _what_if(workbench, run, asked)
+    what_if = _what_if(workbench, run, request.GET)
     values = what_if.cleaned_data if what_if is not None and what_if.is_bound and what_if.is_valid() else {}
     return msgspec.structs.replace(
         view,
@@ -115,7 +113,7 @@ async def _under_way(view: RunView) -> RunView:
     return msgspec.structs.replace(
         view,
         progress=progress,
-        lost=why_lost(view.run, utcnow(), speaks=progress is not None),
+        lost=why_lost(view.run.status, view.run.at, view.run.started_at, utcnow(), speaks=progress is not None),
         unheard=ages["worker-lab"] is None,
     )
 

@@ -94,27 +94,29 @@ async def end(session: Session, run_id: str, status: RunStatus, *, error: str | 
     await session.commit()
 
 
-def why_lost(run: Any, now: datetime, *, speaks: bool) -> str | None:
-    """Why nobody will end this run, where that is so. `run` is a Run or a SavedRun; `speaks`: it said so lately."""
-    if run.status == RunStatus.QUEUED:
-        asked = getattr(run, "created_at", None) or run.at
-        return NEVER_TAKEN if now - asked > WAITS_AT_MOST else None
-    if run.status != RunStatus.RUNNING or speaks:
+def why_lost(
+    status: str, asked_at: datetime, started_at: datetime | None, now: datetime, *, speaks: bool
+) -> str | None:
+    """Why nobody will end a run, where that is so. `speaks`: it said within LIFETIME that it lives."""
+    if status == RunStatus.QUEUED:
+        return NEVER_TAKEN if now - asked_at > WAITS_AT_MOST else None
+    if status != RunStatus.RUNNING or speaks:
         return None
-    return LOST if run.started_at is None or now - run.started_at > SILENT_AT_MOST else None
+    return LOST if started_at is None or now - started_at > SILENT_AT_MOST else None
 
 
 async def _settle(session: Session, redis: Redis) -> None:
-    """Say of each run that was lost that it was. There are few: no more than may be under way."""
-    runs = (await session.scalars(select(Run).where(Run.status.in_(UNDER_WAY)).limit(2 * MOST_QUEUED))).all()
+    """Say of each run that was lost that it was. Raises NotSent without Redis, which alone knows."""
+    columns = (Run.id, Run.status, Run.created_at, Run.started_at)
+    under_way = (await session.execute(select(*columns).where(Run.status.in_(UNDER_WAY)).limit(2 * MOST_QUEUED))).all()
     await session.rollback()  # nothing of the database is held while Redis is asked
-    for run in runs:
+    for run_id, *known in under_way:
         try:
-            speaks = await last_word(redis, run.id) is not None
+            speaks = await last_word(redis, run_id) is not None
         except (RedisError, OSError):
             raise NotSent from None
-        if (reason := why_lost(run, utcnow(), speaks=speaks)) is not None:
-            await end(session, run.id, RunStatus.FAILED, error=reason)
+        if (reason := why_lost(*known, utcnow(), speaks=speaks)) is not None:
+            await end(session, run_id, RunStatus.FAILED, error=reason)
 
 
 async def _under_way(session: Session, visitor: str) -> str | None:

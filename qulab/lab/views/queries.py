@@ -16,7 +16,6 @@ from qulab.lab import pages, runs
 from qulab.lab.bench_pages import bench_view
 from qulab.lab.demonstrations import queries as demonstrations
 from qulab.lab.forms import ChooseUserForm
-from qulab.lab.learner import learner_of
 from qulab.lab.sections import section
 from qulab.lab.views.common import OK, UNPROCESSABLE, action, asked_run, to_run
 
@@ -77,7 +76,7 @@ async def _show(
         "section": section(3),
         "user_form": (user_form or ChooseUserForm(initial=chosen)).offer(await _users(request)),
         "run": run,
-        "bench": await bench_view("queries", run=run, visitor=learner_of(request).id, asked=request.GET),
+        "bench": await bench_view(request, "queries", run=run),
         **pages.queries_result(run),
     }
     return render(request, "lab/queries.html", context, status=status)

@@ -55,7 +55,7 @@ async def _refused(
 ) -> HttpResponse:
     await request.db.stop_writing()
     shown = under_way if under_way is not None and under_way.kind == workbench.name else None
-    view = await bench_view(workbench.name, form=form, run=shown, visitor=learner_of(request).id)
+    view = await bench_view(request, workbench.name, form=form, run=shown)
     context = {"section": section(workbench.section), "bench": view, "under_way": under_way}
     return render(request, "lab/run.html", context, status=status)
 
@@ -66,8 +66,7 @@ async def page(request: DatabaseRequest, run_id: str) -> HttpResponseBase:
     run, learner = await _one(request, run_id), learner_of(request)
     if run.kind not in BENCHES:  # what a demonstration saved is shown by its section
         return HttpResponseRedirect(f"{reverse(section(run.section).url_name)}?run={run.id}#result")
-    await request.db.rollback()  # Redis comes next: no connection is held while it is asked
-    view = await bench_view(run.kind, run=run, visitor=learner.id, asked=request.GET)
+    view = await bench_view(request, run.kind, run=run)
     context = {"section": section(run.section), "run": run, "bench": view, "refresh": view.refresh}
     response = render(request, "lab/run.html", context)
     patch_vary_headers(response, ("HX-Request",))

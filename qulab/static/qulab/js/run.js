@@ -37,7 +37,8 @@ function follow(panel) {
 
 function show(panel, plot, news) {
   const [bar, steps, label] = ["progress", "steps", "label"].map((one) => panel.querySelector(`[data-run-${one}]`));
-  if (news.label && label.textContent !== news.label) label.textContent = news.label;
+  const words = news.label || label.dataset.measuring;
+  if (label.textContent !== words) label.textContent = words; // a screen reader says it once
   if (news.total) {
     bar.max = news.total;
     bar.value = news.done;
