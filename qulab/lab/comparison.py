@@ -22,8 +22,8 @@ class Setting(msgspec.Struct, frozen=True):
     """Something that the runs were made with."""
 
     name: str
-    a: Any
-    b: Any
+    a: str
+    b: str
 
     @property
     def differs(self) -> bool:
@@ -33,10 +33,20 @@ class Setting(msgspec.Struct, frozen=True):
 class Comparison(msgspec.Struct, frozen=True):
     """`pairs` are plots that cannot be laid over each other and stand side by side."""
 
-    settings: list[Setting]
+    parameters: list[Setting]
+    environment: list[Setting]
     figures: list[Compared]
     overlaid: list[Plot]
     pairs: list[tuple[Bars, Bars]]
+
+    @property
+    def settings(self) -> list[Setting]:
+        return [*self.parameters, *self.environment]
+
+    @property
+    def differences(self) -> list[Setting]:
+        """What was asked for otherwise: then the figures differ for that reason, too."""
+        return [one for one in self.parameters if one.differs]
 
 
 SHOWN = ("database", "python", "sqlalchemy", "system", "processors", "load", "commit")
@@ -50,7 +60,8 @@ def compare(workbench: Workbench, a: SavedRun, b: SavedRun) -> Comparison:
         if one.name == other.name
     ]
     return Comparison(
-        settings=[*_settings(a.parameters, b.parameters), *_settings(a.environment, b.environment, SHOWN)],
+        parameters=_settings(a.parameters, b.parameters),
+        environment=_settings(a.environment, b.environment, SHOWN),
         figures=_figures(workbench.figures(a.result), workbench.figures(b.result)),
         overlaid=[overlay(one, other) for one, other in plots if isinstance(one, Plot) and isinstance(other, Plot)],
         pairs=[(one, other) for one, other in plots if isinstance(one, Bars) and isinstance(other, Bars)],
@@ -59,7 +70,13 @@ def compare(workbench: Workbench, a: SavedRun, b: SavedRun) -> Comparison:
 
 def _settings(a: dict[str, Any], b: dict[str, Any], names: tuple[str, ...] | None = None) -> list[Setting]:
     wanted = names or tuple(name for name in dict.fromkeys([*a, *b]) if name not in {"expected", "database"})
-    return [Setting(name, a.get(name), b.get(name)) for name in wanted if name in a or name in b]
+    return [Setting(name, _told(a.get(name)), _told(b.get(name))) for name in wanted if name in a or name in b]
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)[:60]
 
 
 def _figures(a: list[Figure], b: list[Figure]) -> list[Compared]:

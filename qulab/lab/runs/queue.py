@@ -110,12 +110,12 @@ async def _settle(session: Session, redis: Redis) -> None:
     columns = (Run.id, Run.status, Run.created_at, Run.started_at)
     under_way = (await session.execute(select(*columns).where(Run.status.in_(UNDER_WAY)).limit(2 * MOST_QUEUED))).all()
     await session.rollback()  # nothing of the database is held while Redis is asked
-    for run_id, *known in under_way:
+    for run_id, status, asked_at, started_at in under_way:
         try:
             speaks = await last_word(redis, run_id) is not None
         except (RedisError, OSError):
             raise NotSent from None
-        if (reason := why_lost(*known, utcnow(), speaks=speaks)) is not None:
+        if (reason := why_lost(status, asked_at, started_at, utcnow(), speaks=speaks)) is not None:
             await end(session, run_id, RunStatus.FAILED, error=reason)
 
 
