@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from qulab.db.probe import Statement
-from qulab.lab.experiments.pool import Sample
+from qulab.lab.experiments.pool import InUse
 from qulab.lab.measure import quantile
 
 WIDTH, HEIGHT = 640, 200
@@ -45,7 +45,7 @@ class Bar(msgspec.Struct, frozen=True):
     width: float
 
 
-def connections(samples: Sequence[Sample], limit: int) -> LineChart:
+def connections(samples: Sequence[InUse], limit: int) -> LineChart:
     """Connections in use over time, against the most that the pool may open."""
     end = max((sample.at for sample in samples), default=0.0) or 1.0
     ceiling = float(max([limit, *(sample.checked_out for sample in samples)]))

@@ -14,7 +14,9 @@ from qulab.lab.experiments import (
     alone,
     cache,
     cache_bench,
+    cascade,
     pages,
+    pool_sweep,
     pool_ways,
     queries,
     repository_questions,
@@ -26,6 +28,8 @@ from qulab.lab.experiments.tables import lines
 from tests.bench.conftest import SMALL_OUTBOX, Traces, Watched
 
 SMALL: dict[str, msgspec.Struct] = {
+    "cascade": cascade.CascadeParameters(scores=8, others=40, repeats=2),
+    "pool-sweep": pool_sweep.SweepParameters(size=3, overflow=1, concurrency=4, requests=12, work_ms=1, repeats=2),
     "pool": pool_ways.PoolBenchParameters(requests=20, concurrency=8, work_ms=2, size=3, overflow=2, repeats=2),
     "queries": queries.QueriesParameters(users=5, scores_per_user=2, repeats=2),
     "cache": cache_bench.ReportParameters(users=10, fetches=40, repeats=2, peer_rounds=0),

@@ -2,7 +2,7 @@ import pytest
 
 from qulab.db.probe import Statement
 from qulab.lab import charts, sources
-from qulab.lab.experiments.pool import Sample, thinned
+from qulab.lab.experiments.pool import InUse, thinned
 from qulab.lab.measure import quantile, spread
 from qulab.lab.sources import SourceMissing, source
 
@@ -20,7 +20,7 @@ class TestStatistics:
 
 class TestCharts:
     def test_thinning_keeps_the_peak(self) -> None:
-        samples = [Sample(float(i), 30 if i == 501 else 1) for i in range(2000)]
+        samples = [InUse(float(i), 30 if i == 501 else 1) for i in range(2000)]
 
         assert len(thinned(samples)) <= 240
         assert max(sample.checked_out for sample in thinned(samples)) == 30

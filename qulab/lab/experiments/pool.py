@@ -4,13 +4,14 @@ in the terminal (`pool_ways`) those of pools of a given size.
 
 import asyncio
 import contextlib
+import statistics
 import time
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from qulab.db.engine import Database
 from qulab.db.session import Session
@@ -28,7 +29,7 @@ class PoolParameters(msgspec.Struct, frozen=True, kw_only=True):
     work_ms: Annotated[int, Meta(ge=0, le=50, description="milliseconds of database work in each")] = 20
 
 
-class Sample(msgspec.Struct, frozen=True):
+class InUse(msgspec.Struct, frozen=True):
     """Connections in use at one moment, in milliseconds from the start."""
 
     at: float
@@ -36,7 +37,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class PoolResult(msgspec.Struct, frozen=True):
-    """Times in milliseconds, throughput in requests a second."""
+    """Times in milliseconds, throughput in requests a second. `hold_mean`: from getting to giving back."""
 
     finished: int
     asked: int
@@ -49,9 +50,10 @@ class PoolResult(msgspec.Struct, frozen=True):
     size: int
     most: int
     dialect: str
-    samples: list[Sample]
+    samples: list[InUse]
     failures: list[str]
     wait_p99: float = 0.0
+    hold_mean: float = 0.0
 
 
 class Load:
@@ -62,7 +64,8 @@ class Load:
         self.database = database
         self.began = time.perf_counter()
         self.waits: list[float] = []
-        self.samples: list[Sample] = []
+        self.holds: list[float] = []
+        self.samples: list[InUse] = []
         self.finished = 0
         self.failures: list[str] = []
         self._turns: Iterator[int] = iter(range(parameters.requests))
@@ -82,13 +85,15 @@ class Load:
         asked = time.perf_counter()
         async with self.database.reading() as session:
             await session.connection()
-            self.waits.append(1000 * (time.perf_counter() - asked))
+            lent = time.perf_counter()
+            self.waits.append(1000 * (lent - asked))
             await work(session, self.database.dialect, self.parameters.work_ms)
+        self.holds.append(1000 * (time.perf_counter() - lent))
 
     async def watch(self) -> None:
         while True:
             now = 1000 * (time.perf_counter() - self.began)
-            self.samples.append(Sample(round(now, 1), self.database.pool_state().checked_out))
+            self.samples.append(InUse(round(now, 1), self.database.pool_state().checked_out))
             await asyncio.sleep(SAMPLE_EVERY)
 
 
@@ -111,6 +116,14 @@ async def send(parameters: PoolParameters, database: Database) -> PoolResult:
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
     return _result(load, time.perf_counter() - load.began)
+
+
+def lend_once(database: Database) -> None:
+    """Let each connection be lent once: the next request closes it and connects anew, within the same bounds."""
+
+    @event.listens_for(database.engine.sync_engine, "checkin")
+    def spoil(_connection: Any, record: Any) -> None:
+        record.invalidate(soft=True)
 
 
 async def work(session: Session, dialect: str, milliseconds: int) -> None:
@@ -149,10 +162,11 @@ def _result(load: Load, seconds: float) -> PoolResult:
         samples=thinned(load.samples),
         failures=sorted(set(load.failures))[:3],
         wait_p99=quantile(waits, 0.99),
+        hold_mean=statistics.fmean(load.holds or [0.0]),
     )
 
 
-def thinned(samples: list[Sample]) -> list[Sample]:
+def thinned(samples: list[InUse]) -> list[InUse]:
     """At most MOST_SAMPLES, keeping the highest of each stretch: a peak must not fall between two."""
     step = -(-len(samples) // MOST_SAMPLES) or 1
     return [max(samples[i : i + step], key=lambda one: one.checked_out) for i in range(0, len(samples), step)]

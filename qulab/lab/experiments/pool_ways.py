@@ -1,17 +1,16 @@
 """The same load comes by its connections in three ways, in turns: none may open more of them than the others."""
 
 import contextlib
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import event
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from qulab.db.engine import Database, open_database
 from qulab.db.pool import FairPool
 from qulab.lab.experiments import Bench, Experiment, Progress, Table, alone, unseen
-from qulab.lab.experiments.pool import TIME_LIMIT, PoolParameters, PoolResult, send
+from qulab.lab.experiments.pool import TIME_LIMIT, PoolParameters, PoolResult, lend_once, send
 from qulab.lab.experiments.tables import figure, range_of
 from qulab.lab.measure import Spread, spread
 
@@ -71,7 +70,7 @@ async def compare(parameters: PoolBenchParameters, bench: Bench, progress: Progr
                 for name in rounds
             }
             _serve_as_sqlalchemy_does(pools[SQLALCHEMYS])
-            _keep_nothing(pools[EACH_TIME])
+            lend_once(pools[EACH_TIME])
             for turn in range(parameters.repeats + 1):
                 for name, database in pools.items():
                     rounds[name].append(await send(parameters, database))
@@ -94,14 +93,6 @@ class SQLAlchemysPool(FairPool):
 def _serve_as_sqlalchemy_does(database: Database) -> None:
     """Before its first use: a Database makes its pool itself, and has no other kind."""
     database.pool.__class__ = SQLAlchemysPool
-
-
-def _keep_nothing(database: Database) -> None:
-    """Let each connection be lent once: the next request closes it and connects anew, within the same bounds."""
-
-    @event.listens_for(database.engine.sync_engine, "checkin")
-    def spoil(_connection: Any, record: Any) -> None:
-        record.invalidate(soft=True)
 
 
 def _way(name: str, results: list[PoolResult]) -> Way:

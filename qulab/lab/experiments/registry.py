@@ -6,9 +6,12 @@ from qulab.lab.experiments import (
     AnyExperiment,
     cache_bench,
     cache_contest,
+    cascade,
     http,
+    outbox,
     outbox_whole,
     pages,
+    pool_sweep,
     pool_ways,
     queries,
     repository,
@@ -18,10 +21,13 @@ from qulab.lab.experiments import (
 EXPERIMENTS: Mapping[str, AnyExperiment] = {
     one.name: one
     for one in (
+        cascade.EXPERIMENT,
+        pool_sweep.EXPERIMENT,
         pool_ways.EXPERIMENT,
         queries.EXPERIMENT,
         cache_bench.EXPERIMENT,
         cache_contest.EXPERIMENT,
+        outbox.EXPERIMENT,
         outbox_whole.EXPERIMENT,
         seed.EXPERIMENT,
         pages.EXPERIMENT,
