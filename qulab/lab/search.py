@@ -18,7 +18,11 @@ from qulab.lab.sections import section, sections
 from qulab.lab.sources import PACKAGES, is_shown
 
 MOST = 30  # results on a page
-HEADING = re.compile(r'\bid="(?P<id>[\w-]+)"|<h[2-4][^>]*>{% translate (?P<quote>["\'])(?P<text>.+?)(?P=quote) %}')
+HEADING = re.compile(
+    r'(?P<section><section\b)|\bid="(?P<id>[\w-]+)"'
+    r'|<h[2-4][^>]*>{% translate (?P<quote>["\'])(?P<text>.+?)(?P=quote) %}'
+)
+RESULT = "#result"  # what stands below is there only with a run
 DOCSTRING = re.compile(r'\A"""(.+?)(?:"""|\n)')
 
 
@@ -94,9 +98,11 @@ def _headings() -> Iterator[Entry]:
     for one in sections():
         page, anchor = reverse(one.url_name), ""
         for found in HEADING.finditer(_template(one.url_name.removeprefix("lab:"))):
-            if found["id"]:
+            if found["section"]:
+                anchor = ""
+            elif found["id"]:
                 anchor = f"#{found['id']}"
-            else:
+            elif anchor != RESULT:
                 yield Entry(Kind.HEADING, _(found["text"]), "", page + anchor, one.title)
 
 

@@ -55,6 +55,15 @@ BUDGETS: dict[str, list[Case]] = {
     "metrics": [Case("/metrics", 1)],
     # --- The lab ---
     "lab/state": [Case("/lab/state", 1)],
+    "lab/search": [Case("/lab/search", 0), Case("/lab/search?q=pool", 0)],
+    "lab/glossary": [Case("/lab/glossary", 0)],
+    "lab/forget": [Case("/lab/forget", 0, status=302), post("/lab/forget", 0)],
+    "lab/checkpoint/<str:name>": [
+        only_post("/lab/checkpoint/pool"),
+        post("/lab/checkpoint/pool", 0, {"choice": "1500"}),
+        post("/lab/checkpoint/pool", 0, {}, 422),
+        Case("/lab/checkpoint/nothing", 0, status=404),
+    ],
     "lab/1": [listed("/lab/1", 2), result_of("/lab/1/users", 3, NEW_USER)],
     "lab/1/users": [
         only_post("/lab/1/users"),

@@ -8,7 +8,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from qulab.lab.learner import Outcome, checkpoints, cookie, learner_of, remember
 from qulab.lab.learner.checkpoints import Asked, Checkpoint
@@ -51,10 +50,10 @@ async def checkpoint(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
-@require_POST
 async def forget(request: HttpRequest) -> HttpResponse:
     response = HttpResponseRedirect(reverse("home"))
-    cookie.forget(response)
+    if request.method == "POST":
+        cookie.forget(response)
     return response
 
 
