@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 from qulab.cache.client import create_redis, streams
 from qulab.cache.read_through import Cache, caches
 from qulab.db.engine import Database
-from qulab.lab.runs import SavedRun, find
+from qulab.lab.runs import SavedRun, find, queue
+from qulab.lab.runs.worker import execute
 
 
 class Lab:
@@ -41,9 +42,43 @@ class Lab:
         return run
 
 
+    async def experiment(self, name: str, **fields: Any) -> SavedRun:
+        """Ask for a run as a page does, do the worker's work, and return what its page, which must answer, shows."""
+        answer = await self.send(f"/lab/runs/start/{name}", database=self._database.dialect, **fields)
+        assert answer.status_code == 302, answer.content.decode()
+        run_id = answer["Location"].removeprefix("/lab/runs/")
+        await execute(run_id)
+        assert (await self.get(answer["Location"])).status_code == 200
+        return await self.saved(run_id)
+
+    async def saved(self, run_id: str) -> SavedRun:
+        async with self._database.reading() as session:
+            run = await find(session, run_id)
+        assert run is not None
+        return run
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The runs that were put into the queue: here nobody takes them out until a test does."""
+    ids: list[str] = []
+
+    async def keep(run_id: str) -> None:
+        ids.append(run_id)
+
+    monkeypatch.setattr(queue, "send", keep)
+    return ids
+
+
 @pytest.fixture
 async def lab(
-    database: Database, cache: Cache, streams_client: Redis, redis_url: str, settings: Any, async_client: AsyncClient
+    database: Database,
+    cache: Cache,
+    streams_client: Redis,
+    redis_url: str,
+    settings: Any,
+    async_client: AsyncClient,
+    sent: list[str],
 ) -> Lab:
     settings.CELERY_BROKER_URL = f"{redis_url.removesuffix('/0')}/2"
     settings.REDIS_URL = redis_url

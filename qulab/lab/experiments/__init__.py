@@ -51,7 +51,7 @@ class Samples:
         if self._came % self._step == 0:
             self.kept.append(sample)
         if len(self.kept) > MOST_SAMPLES:
-            self.kept = self.kept[::2]
+            self.kept = self.kept[1::2]
             self._step *= 2
 
     def take(self) -> list[Sample]:

@@ -28,6 +28,11 @@ class Listed(msgspec.Struct, frozen=True):
     at: datetime
 
     @property
+    def place(self) -> str:
+        """The database that was measured with its version, or that was chosen."""
+        return str(self.environment.get("database") or self.parameters.get("database", ""))
+
+    @property
     def shown(self) -> dict[str, Any]:
         """The parameters but for what has a column of its own, or was only expected."""
         return {name: value for name, value in self.parameters.items() if name not in {"database", "expected"}}

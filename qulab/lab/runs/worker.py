@@ -57,7 +57,8 @@ async def execute(run_id: str) -> None:
     try:
         outcome = await _watched(workbench, run.parameters, reporter)
     finally:
-        await asyncio.shield(_save(database, run_id, outcome))
+        kept = msgspec.to_builtins(reporter.samples.kept)
+        await asyncio.shield(_save(database, run_id, msgspec.structs.replace(outcome, samples=kept)))
         await reporter.end(outcome.status)
 
 
@@ -113,7 +114,7 @@ async def _measured(workbench: Workbench, parameters: dict[str, Any], reporter: 
     except Exception as error:  # the run's row is where a person looks for it
         logger.exception("the experiment %s failed", experiment.name)
         return Outcome(RunStatus.FAILED, error=f"It failed with {type(error).__name__}; the worker's log says more.")
-    return Outcome(RunStatus.DONE, msgspec.to_builtins(result), told, msgspec.to_builtins(reporter.samples.kept))
+    return Outcome(RunStatus.DONE, msgspec.to_builtins(result), told)
 
 
 async def _save(database: Database, run_id: str, outcome: Outcome) -> None:
