@@ -30,18 +30,6 @@ class NumberField(forms.IntegerField):
         )
 
 
-class PoolForm(forms.Form):
-    requests = NumberField(least=1, most=500, initial=200, label=_("Requests"), help_text=_("1–500"))
-    concurrency = NumberField(least=1, most=100, initial=50, label=_("At the same time"), help_text=_("1–100"))
-    work_ms = NumberField(least=0, most=50, initial=20, label=_("Database work, ms"), help_text=_("0–50 each"))
-
-
-class OutboxForm(forms.Form):
-    events = NumberField(least=1, most=3000, initial=1000, label=_("Events"), help_text=_("1–3000 in each round"))
-    per_commit = NumberField(least=1, most=100, initial=10, label=_("In one commit"), help_text=_("1–100 events"))
-    repeats = NumberField(least=1, most=5, initial=3, label=_("Rounds"), help_text=_("1–5"))
-
-
 TOO_LONG = {"max_length": _("An id has at most %(limit_value)d characters.")}
 
 

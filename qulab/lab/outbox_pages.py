@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from django.conf import settings
+from django.utils.translation import gettext as _
 
 from outbox import activity, selectors
 from outbox.models import InboxEntry, Status
@@ -15,22 +15,105 @@ from qulab.cache.client import get_streams
 from qulab.cache.store import AWAY
 from qulab.db.session import Session
 from qulab.lab import charts
-from qulab.lab.demonstrations.outbox import LIMITS, SPEED, STORE
-from qulab.lab.experiments.outbox import OutboxResult, Round
+from qulab.lab.crashes.seams import BEFORE
+from qulab.lab.demonstrations.outbox import STORE
 from qulab.lab.runs import SavedRun
 
-ROWS = 12  # of each table
+ROWS = 7  # of each lane
+LINES = 30  # of the relay's log
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """What an event passes through. `count` stands beside the name where it is known."""
+
+    name: str
+    title: str
+    text: str
+    empty: str
+    slips: list["Slip"]
+    concept: str
+    count: int | None = None
+
+
+class Slip(msgspec.Struct, frozen=True):
+    """One event in one lane. `key` is its own in all lanes; it came `after` the slip with that key."""
+
+    key: str
+    after: str
+    event_id: str
+    label: str
+    number: int | None
+    at: datetime
+    note: str = ""
+    error: str = ""
 
 
 async def outbox_tables(session: Session) -> dict[str, Any]:
-    """Pending and published events, and the inbox beside them."""
-    return {
-        "state": await selectors.outbox_state(session),
-        "pending": await selectors.events_by_status(session, Status.PENDING, ROWS),
-        "published": await selectors.events_by_status(session, Status.PUBLISHED, ROWS),
-        "inbox": await selectors.inbox_entries(session, ROWS),
-        "interval": settings.RELAY_INTERVAL,
-    }
+    """The lanes: what was committed, what is pending, what is published, and the inbox beside them."""
+    state = await selectors.outbox_state(session)
+    lanes = [
+        Lane(
+            "transactions",
+            _("Transaction"),
+            _("a score and its event, one COMMIT"),
+            _("Nothing was committed yet."),
+            [_committed(event) for event in await selectors.latest_events(session, ROWS)],
+            "app",
+        ),
+        Lane(
+            "pending",
+            _("Pending"),
+            _("rows that wait for the relay"),
+            _("None pending. The publisher is stopped: the next score will wait here.")
+            if state.paused
+            else _("None pending: what was committed has been published. Stop the publisher to see events wait."),
+            [_pending(event) for event in await selectors.events_by_status(session, Status.PENDING, ROWS)],
+            "database",
+            state.pending,
+        ),
+        Lane(
+            "published",
+            _("Published"),
+            _("in the stream, and marked"),
+            _("None published yet. Calculate a score with the publisher running."),
+            [_published(event) for event in await selectors.events_by_status(session, Status.PUBLISHED, ROWS)],
+            "event",
+            state.published,
+        ),
+        Lane(
+            "inbox",
+            _("Inbox"),
+            _("what a consumer has handled"),
+            _("Empty: no consumer has handled an event yet."),
+            [_handled(entry) for entry in await selectors.inbox_entries(session, ROWS)],
+            "database",
+        ),
+    ]
+    return {"state": state, "lanes": lanes}
+
+
+def _committed(one: EventSnapshot) -> Slip:
+    what = f"{one.aggregate_type} …{one.aggregate_id[-6:]}"
+    return Slip(f"t-{one.id}", "", one.id, what, one.seq, one.created_at)
+
+
+def _pending(one: EventSnapshot) -> Slip:
+    error = one.last_error or ""
+    return Slip(f"e-{one.id}", f"t-{one.id}", one.id, one.event_type, one.seq, one.created_at, error=error)
+
+
+def _published(one: EventSnapshot) -> Slip:
+    """In the place that it had while it was pending: to move from there to here is to be published."""
+    at = one.published_at or one.created_at
+    seconds = (at - one.created_at).total_seconds()
+    waited = f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:,.1f} s"
+    note = _("after %(waited)s") % {"waited": waited}
+    return Slip(f"e-{one.id}", f"t-{one.id}", one.id, one.event_type, one.seq, at, note)
+
+
+def _handled(one: InboxSnapshot) -> Slip:
+    key = f"i-{one.consumer_group}-{one.event_id}"
+    return Slip(key, f"e-{one.event_id}", one.event_id, one.event_type, None, one.processed_at, one.consumer_group)
 
 
 async def activity_view() -> dict[str, Any]:
@@ -38,49 +121,15 @@ async def activity_view() -> dict[str, Any]:
     streams = get_streams()
     try:
         heard = (await heartbeat.ages(streams))["worker-relay"] is not None
-        return {"activity": await activity.recent(streams, ROWS), "relay_is_heard": heard}
+        return {"activity": await activity.recent(streams, LINES), "relay_is_heard": heard}
     except AWAY:
         return {"activity": None, "relay_is_heard": False}
 
 
 def outbox_result(run: SavedRun | None) -> dict[str, Any]:
-    if run is None:
-        return {}
-    if run.kind == SPEED.name:
-        return {"speed": _speed(run.result), "chart": _latencies(run.result)}
-    return {"bars": charts.waterfall(run.result.statements)} if run.kind == STORE.name else {}
-
-
-class Call(msgspec.Struct, frozen=True):
-    """What a drain sent, of one kind: to the database or to Redis, and how often."""
-
-    to: str
-    count: int
-    text: str
-    short: str
-
-
-class SpeedView(msgspec.Struct, frozen=True):
-    result: OutboxResult
-    calls: list[Call]
-    last: Round
-    rate: int
-    timed: int
-
-
-def _speed(result: OutboxResult) -> SpeedView:
-    last = result.rounds[-1]
-    calls = [Call("SQL", one.count, one.sql, charts.abbreviated(one.sql)) for one in last.groups]
-    calls += [
-        Call("Redis", count, name, name) for name, count in sorted(last.commands.items(), key=lambda one: -one[1])
-    ]
-    timed = sum(len(one.latencies) for one in result.rounds)
-    return SpeedView(result, calls, last, LIMITS.rate, timed)
-
-
-def _latencies(result: OutboxResult) -> charts.LineChart | None:
-    latencies = [one for round_ in result.rounds for one in round_.latencies]
-    return charts.latencies(latencies) if latencies else None
+    if run is not None and run.kind in {STORE.name, BEFORE.name}:
+        return {"bars": charts.waterfall(run.result.statements)}
+    return {}
 
 
 def _entered(stream_id: str | None) -> datetime | None:

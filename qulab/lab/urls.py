@@ -32,8 +32,6 @@ urlpatterns = [
     path("1", visit(1, models.page), name="models"),
     path("1/users", models.create_user, name="create-user"),
     path("2", visit(2, pool.page), name="pool"),
-    path("2/pool.json", pool.state, name="pool-state"),
-    path("2/load", pool.load, name="load"),
     path("2/reset", pool.reset, name="reset"),
     path("2/await", pool.forget_await, name="await"),
     path("3", visit(3, queries.page), name="queries"),
@@ -57,7 +55,7 @@ urlpatterns = [
     path("5", visit(5, outbox.page), name="outbox"),
     path("5/scores", outbox.store_score, name="store-score"),
     re_path(r"^5/publisher/(?P<to>start|stop)$", outbox.switch, name="publisher"),
-    path("5/measure", outbox.measure, name="measure-outbox"),
+    re_path(r"^5/crash/(?P<where>before-commit|after-publish)$", outbox.crash, name="crash"),
     path("5/tables", outbox.tables, name="outbox-tables"),
     path("5/events/<str:event_id>", outbox.event, name="event"),
 ]

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-from qulab.lab.benches import cache, queries
+from qulab.lab.benches import cache, cascade, outbox, pool, queries
 from qulab.lab.workbench import Workbench
 
-BENCHES: Mapping[str, Workbench] = {one.name: one for one in (queries.WORKBENCH, cache.WORKBENCH)}
+BENCHES: Mapping[str, Workbench] = {
+    one.name: one for one in (cascade.WORKBENCH, pool.WORKBENCH, queries.WORKBENCH, cache.WORKBENCH, outbox.WORKBENCH)
+}

@@ -30,7 +30,7 @@ class StrategiesForm(ExperimentForm):
         least=1, most=3, initial=1, label=gettext_lazy("Writers to kill"), help_text=gettext_lazy("1–3 for each pair")
     )
     period_ms = NumberField(
-        least=5, most=500, initial=50, label=gettext_lazy("Flush and refresh, ms"), help_text=gettext_lazy("each 5–500")
+        least=5, most=500, initial=50, label=gettext_lazy("Period, ms"), help_text=gettext_lazy("5–500: flush, refresh")
     )
 
     def parameters(self) -> dict[str, Any]:
@@ -174,7 +174,7 @@ WORKBENCH = Workbench(
     figures=figures,
     plots=plots,
     x_label=gettext_lazy("reads so far"),
-    y_label=gettext_lazy("of them stale"),
+    y_label=gettext_lazy("stale reads so far"),
     seconds="12",
     sources=[
         ("qulab/lab/experiments/cache_strategies.py", "CacheAside"),

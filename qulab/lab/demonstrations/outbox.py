@@ -11,9 +11,6 @@ from outbox.services import pause, resume
 from qulab.db.engine import Database
 from qulab.db.probe import Statement, probe
 from qulab.db.session import Session
-from qulab.lab.experiments import Bench
-from qulab.lab.experiments import outbox as experiment
-from qulab.lab.experiments.outbox_setting import OutboxParameters
 from qulab.lab.runs import Kind
 
 
@@ -36,10 +33,6 @@ class Switched(msgspec.Struct, frozen=True):
 
 STORE = Kind(5, "store-score", StoredScore)
 SWITCH = Kind(5, "publisher", Switched)
-SPEED = Kind(5, "outbox", experiment.OutboxResult)
-
-LIMITS = OutboxParameters(timed=40, rate=40, seconds=7)  # what a page may ask for does not change these
-
 
 async def store_score(
     session: Session,
@@ -81,10 +74,3 @@ async def switch(session: Session, *, publishing: bool) -> Switched:
     await (resume(session) if publishing else pause(session))
     state: OutboxState = await outbox_state(session)
     return Switched(state.paused, state.pending)
-
-
-async def measure(database: Database, *, events: int, per_commit: int, repeats: int) -> experiment.OutboxResult:
-    """How fast the outbox is, on scratch data. Raises Busy, and RedisError when Redis is away."""
-    parameters = msgspec.structs.replace(LIMITS, events=events, per_commit=per_commit, repeats=repeats)
-    async with Bench(database) as bench:
-        return await experiment.run(parameters, bench)

@@ -7,10 +7,11 @@ import msgspec
 from redis.exceptions import ConnectionError as RedisAway
 
 from qulab.db.probe import Group, probe
-from qulab.lab.experiments import Bench, Progress, alone, unseen
+from qulab.lab.experiments import Bench, Experiment, Progress, Table, alone, unseen
 from qulab.lab.experiments.claim import claimed
 from qulab.lab.experiments.outbox_latency import time_events
 from qulab.lab.experiments.outbox_setting import OutboxParameters, Setting, record
+from qulab.lab.experiments.tables import figure, median, median_of
 from qulab.lab.measure import Spread, count_commands, quantile, spread
 
 LONGER = 30.0  # seconds that a run may take beyond its own limit
@@ -62,7 +63,7 @@ async def run(parameters: OutboxParameters, bench: Bench, progress: Progress = u
     await streams.ping()
     with alone():
         async with bench.migrated() as database:
-            setting = Setting(database, streams, commands, parameters, progress)
+            setting = Setting(database, streams, commands, parameters, progress, bench.sample)
             async with claimed(streams, await setting.names(), seconds=parameters.seconds + LONGER):
                 rounds = await _rounds(setting)
     progress(setting.total, setting.total)
@@ -144,3 +145,27 @@ def _quantiles(rounds: list[Round], q: float) -> Spread | None:
     """The q-quantile of each round that timed anything."""
     measured = [quantile(one.latencies, q) for one in rounds if one.latencies]
     return spread(measured) if measured else None
+
+
+def rows(result: OutboxResult) -> Table:
+    measured = [
+        ("written, events/s", result.writing),
+        ("drained, events/s", result.draining),
+        ("statements a batch", result.statements_per_batch),
+        ("Redis commands a batch", result.commands_per_batch),
+        ("COMMIT to consumer p50, ms", result.p50),
+        ("COMMIT to consumer p95, ms", result.p95),
+        ("COMMIT to consumer p99, ms", result.p99),
+    ]
+    lines = [[name, *(median(one) if one else [figure(None)] * 3)] for name, one in measured]
+    return Table(["what", *median_of("median")], lines)
+
+
+EXPERIMENT = Experiment(
+    name="outbox-speed",
+    summary="Write events, drain them with one relay, and time single ones to a consumer, all in one process.",
+    parameters=OutboxParameters,
+    run=run,
+    rows=rows,
+    unit="events",
+)

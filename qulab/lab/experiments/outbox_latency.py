@@ -16,13 +16,14 @@ from qulab.lab.experiments.outbox_setting import Setting, record
 
 GRACE = 2.0  # seconds to wait for an event that has not come
 READ_BLOCK = 200  # milliseconds
+LATENCY = "from COMMIT to consumer"  # series of the samples
 
 
 async def time_events(setting: Setting) -> tuple[int, list[float]]:
     """Commit one event after the other while a relay runs and a consumer reads; how many, and their milliseconds."""
     committed: dict[str, float] = {}
     read: dict[str, float] = {}
-    async with beside(setting.relay.run()), beside(_read(setting, read)):
+    async with beside(setting.relay.run()), beside(_read(setting, committed, read)):
         await _send(setting, committed)
         gives_up_at = time.monotonic() + GRACE
         while not committed.keys() <= read.keys() and time.monotonic() < gives_up_at:  # noqa: ASYNC110 - a deadline
@@ -51,7 +52,7 @@ async def _send_one(setting: Setting, number: int, committed: dict[str, float]) 
         await session.commit()
 
 
-async def _read(setting: Setting, read: dict[str, float]) -> None:
+async def _read(setting: Setting, committed: dict[str, float], read: dict[str, float]) -> None:
     """Read the timed stream as a consumer does, and note when each event came. Without an end."""
     stream = keys.stream(setting.timed)
     while True:
@@ -60,5 +61,8 @@ async def _read(setting: Setting, read: dict[str, float]) -> None:
         now = time.perf_counter()
         for _name, entries in answer or []:
             for entry_id, fields in entries:
-                read[msgspec.json.decode(fields["event"])["id"]] = now
+                id_ = msgspec.json.decode(fields["event"])["id"]
+                read[id_] = now
                 setting.last_read = entry_id
+                if id_ in committed:  # a consumer can be quicker than the answer to the COMMIT
+                    setting.sample(LATENCY, len(read), 1000 * (now - committed[id_]))

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any
@@ -25,6 +25,13 @@ from qulab.lab.experiments import Progress
 
 AGGREGATES = 200  # that events are spread over, and by them over the partitions
 
+SampleOf = Callable[[str, float, float], None]
+"""Called with (series, x, y) for one raw reading."""
+
+
+def unkept(_series: str, _x: float, _y: float) -> None:
+    """The SampleOf of a run whose readings nobody keeps."""
+
 
 class OutboxParameters(msgspec.Struct, frozen=True, kw_only=True):
     events: Annotated[int, Meta(ge=1, le=50_000, description="events written, then drained, in each round")] = 4000
@@ -45,6 +52,7 @@ class Setting:
         commands: Counter[str],
         parameters: OutboxParameters,
         progress: Progress,
+        sample: SampleOf = unkept,
     ) -> None:
         self.database = database
         self.streams = streams
@@ -56,6 +64,7 @@ class Setting:
         self.last_read = "0"  # the entry of the timed stream that was read last
         self._hint = partial(push_hint, streams)
         self._progress = progress
+        self.sample = sample
         self.done = 0  # events, of `total`
 
     def step(self, events: int) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -16,10 +17,11 @@ from qulab.db.errors import NotFound
 from qulab.db.middleware import DatabaseRequest
 from qulab.lab import outbox_pages as pages
 from qulab.lab import runs
+from qulab.lab.bench_pages import bench_view
+from qulab.lab.crashes import seams
+from qulab.lab.crashes.parent import Crashing, NothingCrashed
 from qulab.lab.demo_users import event_demo_user
 from qulab.lab.demonstrations import outbox as demonstrations
-from qulab.lab.experiments import Busy
-from qulab.lab.forms import OutboxForm
 from qulab.lab.sections import section
 from qulab.lab.views.common import CONFLICT, OK, UNAVAILABLE, UNPROCESSABLE, action, asked_run, to_run
 
@@ -48,23 +50,21 @@ async def switch(request: DatabaseRequest, to: str) -> HttpResponse:
     return to_run("outbox", await runs.save(request.db, demonstrations.SWITCH, result, database=get_database()))
 
 
+CRASHES = {"before-commit": (seams.BEFORE, seams.before_commit), "after-publish": (seams.AFTER, seams.after_publish)}
+STATUSES = {Crashing: CONFLICT, seams.Stopped: CONFLICT, NothingCrashed: UNAVAILABLE}
+
+
 @action("outbox")
-async def measure(request: DatabaseRequest) -> HttpResponse:
-    form, database = OutboxForm(request.POST), get_database()
-    if not form.is_valid():
-        return await _show(request, speed_form=form, status=UNPROCESSABLE)
+async def crash(request: DatabaseRequest, where: str) -> HttpResponse:
+    kind, happen = CRASHES[where]
     try:
-        result = await demonstrations.measure(database, **form.cleaned_data)
-    except Busy as busy:
-        form.add_error(None, str(busy.__doc__))
-        return await _show(request, speed_form=form, status=CONFLICT)
+        result = await happen(get_database())
+    except (Crashing, seams.Stopped, NothingCrashed) as refused:
+        return await _show(request, status=STATUSES[type(refused)], problem=_(str(refused.__doc__)))
     except RedisError:
-        form.add_error(None, _("Redis does not answer, and half of what is measured here is Redis."))
-        return await _show(request, speed_form=form, status=UNAVAILABLE)
-    told = form.cleaned_data
-    return to_run(
-        "outbox", await runs.save(request.db, demonstrations.SPEED, result, database=database, parameters=told)
-    )
+        problem = _("Redis does not answer, so a relay cannot publish, and has nothing to die after.")
+        return await _show(request, status=UNAVAILABLE, problem=problem)
+    return to_run("outbox", await runs.save(request.db, kind, result, database=get_database()))
 
 
 @never_cache
@@ -94,7 +94,7 @@ async def _show(
     form: ScoreForm | None = None,
     status: int = 200,
     *,
-    speed_form: OutboxForm | None = None,
+    problem: str = "",
 ) -> HttpResponse:
     if status != OK:
         await request.db.stop_writing()
@@ -105,8 +105,10 @@ async def _show(
     context = {
         "section": section(5),
         "form": form or ScoreForm(initial=initial),
-        "speed_form": speed_form or OutboxForm(initial=run.parameters if run else None),
+        "problem": problem,
+        "interval": settings.RELAY_INTERVAL,
         "run": run,
+        "bench": await bench_view(request, "outbox-speed", run=run),
         **pages.outbox_result(run),
         **activity,
         **await pages.outbox_tables(request.db),

@@ -97,3 +97,16 @@ for (const form of document.querySelectorAll("form[data-busy]")) {
     button.textContent = form.dataset.busy;
   });
 }
+
+/* [data-widget=URL]: the module of a part of the page, loaded when that part comes near the window. */
+const near = new IntersectionObserver(
+  (seen) => {
+    for (const { target, isIntersecting } of seen) {
+      if (!isIntersecting) continue;
+      near.unobserve(target);
+      import(target.dataset.widget);
+    }
+  },
+  { rootMargin: "400px" },
+);
+document.querySelectorAll("[data-widget]").forEach((part) => near.observe(part));
