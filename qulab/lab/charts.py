@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import msgspec
 
 from qulab.db.probe import Statement
-from qulab.lab.experiments.pool import InUse
 from qulab.lab.measure import quantile
 
 WIDTH, HEIGHT = 640, 200
@@ -43,30 +42,6 @@ class Bar(msgspec.Struct, frozen=True):
     short: str
     x: float
     width: float
-
-
-def connections(samples: Sequence[InUse], limit: int) -> LineChart:
-    """Connections in use over time, against the most that the pool may open."""
-    end = max((sample.at for sample in samples), default=0.0) or 1.0
-    ceiling = float(max([limit, *(sample.checked_out for sample in samples)]))
-
-    def x(milliseconds: float) -> float:
-        return round(LEFT + milliseconds / end * (WIDTH - LEFT - RIGHT), 1)
-
-    def y(count: float) -> float:
-        return round(HEIGHT - BOTTOM - count / ceiling * (HEIGHT - TOP - BOTTOM), 1)
-
-    path = ""
-    for sample in samples:
-        path += f"{'L' if path else 'M'}{x(sample.at)},{y(sample.checked_out)}"
-    return LineChart(
-        line=path,
-        area=f"{path}V{y(0)}H{LEFT}Z" if path else "",
-        limit=y(limit),
-        limit_text=str(limit),
-        x_ticks=[Tick(x(part * end), f"{part * end:.0f} ms") for part in (0, 0.5, 1)],
-        y_ticks=[Tick(y(count), str(count)) for count in _steps(int(ceiling))],
-    )
 
 
 def latencies(milliseconds: Sequence[float]) -> LineChart:

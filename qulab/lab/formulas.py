@@ -33,6 +33,18 @@ def available(free: int, most: int) -> str:
     return rf"\frac{{N_{{\text{{avail}}}}}}{{N_{{\text{{max}}}}}} = \frac{{{free}}}{{{most}}} = {free / most:.2f}"
 
 
+def little(rate: float, hold_ms: float) -> str:
+    """L = Θ × W with values put in: connections in use on average."""
+    value = rate * hold_ms / 1000
+    return rf"L = \Theta \times W = {rate:.0f}\,\text{{/s}} \times {hold_ms / 1000:.4f}\,\text{{s}} = {value:.1f}"
+
+
+def most_throughput(busy: int, hold_ms: float, rate: float) -> str:
+    """Little's law read backwards: what so many connections cannot exceed."""
+    bound = r"\frac{\min(N_{\text{max}},\, \text{concurrency})}{W}"
+    return rf"\Theta \le {bound} = \frac{{{busy}}}{{{hold_ms / 1000:.4f}\,\text{{s}}}} = {rate:.0f}\,\text{{/s}}"
+
+
 def hit_ratio(hits: int, requests: int) -> str:
     return rf"H = \frac{{{hits}}}{{{requests}}} = {hits / requests:.3f}"
 

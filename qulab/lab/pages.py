@@ -7,7 +7,6 @@ from django.conf import settings
 
 from qulab.db.engine import Database
 from qulab.lab import charts, formulas
-from qulab.lab.experiments.pool import PoolResult
 from qulab.lab.runs import SavedRun, database_name
 
 # --- Section 2 -------------------------------------------------------------------------------------------------------
@@ -71,7 +70,12 @@ def pool_now(database: Database) -> dict[str, Any]:
     pool = pool_view(database)
     opened = pool.checked_out + pool.idle
     seats = [Seat(SEAT_PITCH * i + 1, i < pool.checked_out, i < opened) for i in range(pool.most)]
-    return {"pool": pool, "seats": seats, "seats_width": SEAT_PITCH * pool.most}
+    return {
+        "pool": pool,
+        "seats": seats,
+        "seats_width": SEAT_PITCH * pool.most,
+        "available": formulas.available(pool.available, pool.most),
+    }
 
 
 def pool_settings(database: Database) -> PoolSettings:
@@ -86,19 +90,9 @@ def pool_settings(database: Database) -> PoolSettings:
     )
 
 
-def pool_result(result: PoolResult) -> dict[str, Any]:
-    return {
-        "chart": charts.connections(result.samples, result.most),
-        "throughput": formulas.throughput(result.finished, result.seconds, result.throughput),
-        "available": formulas.available(max(result.most - result.peak, 0), result.most),
-        "waited": result.peak >= result.most,
-    }
-
-
 # --- Section 3 -------------------------------------------------------------------------------------------------------
 
 
 def queries_result(run: SavedRun | None) -> dict[str, Any]:
     """The statements of a demonstration, where one is shown."""
     return {"bars": charts.waterfall(run.result.statements)} if run and hasattr(run.result, "statements") else {}
-

@@ -33,7 +33,7 @@ def sections() -> list[Section]:
             2,
             "lab:pool",
             _("Connections and pool"),
-            _("Load this very process, and see when a request begins to wait."),
+            _("Load pools of growing size, and find the one beyond which nothing gets faster."),
             7,
             "app",
             [

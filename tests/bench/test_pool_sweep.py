@@ -17,7 +17,7 @@ SMALL = SweepParameters(size=4, overflow=1, concurrency=4, requests=16, work_ms=
 def step(size: int, throughput: float, hold: float = 10.0, most: int | None = None) -> Step:
     of = Spread(throughput, throughput, throughput, 1)
     zero = Spread(0.0, 0.0, 0.0, 1)
-    return Step(size, size if most is None else most, of, zero, zero, Spread(hold, hold, hold, 1), zero, 0, 0, [])
+    return Step(size, size if most is None else most, 100, of, zero, zero, Spread(hold, hold, hold, 1), zero, 0, 0, [])
 
 
 def swept(*throughputs: tuple[int, float], concurrency: int = 10) -> SweepResult:

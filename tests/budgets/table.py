@@ -43,8 +43,7 @@ def listed(address: str, statements: int) -> Case:
 
 NEW_USER = {"email": "new{rows}@example.com", "name": "New"}
 SCORE = {"user_id": "{user}", "occupation_code": "15-1252", "fluency": "1.2", "domain": "0.4", "adaptive": "-0.3"}
-LOAD = {"requests": "6", "concurrency": "2", "work_ms": "0"}
-COMPARE = {"users": "3", "scores_per_user": "2", "repeats": "1"}
+COMPARE = {"users": "3", "scores_per_user": "2", "repeats": "1", "database": "sqlite"}
 MEASURE = {"events": "4", "per_commit": "2", "repeats": "1"}
 CHOSEN = {"user_id": "{user}"}
 
@@ -71,14 +70,11 @@ BUDGETS: dict[str, list[Case]] = {
         post("/lab/1/users", 2, {"email": "", "name": ""}, 422),
         post("/lab/1/users", 3, {"email": "user0000@example.com", "name": "Taken"}, 422),
     ],
-    "lab/2": [Case("/lab/2", 0), result_of("/lab/2/load", 1, LOAD)],
-    "lab/2/pool.json": [Case("/lab/2/pool.json", 0)],
-    "lab/2/load": [only_post("/lab/2/load"), post("/lab/2/load", 7, LOAD), post("/lab/2/load", 0, {}, 422)],
+    "lab/2": [Case("/lab/2", 0), result_of("/lab/2/await", 1)],
     "lab/2/reset": [Case("/lab/2/reset", 2), post("/lab/2/reset", 12)._replace(more_on_postgresql=1)],
     "lab/2/await": [only_post("/lab/2/await"), post("/lab/2/await", 2)],
     "lab/3": [
         listed("/lab/3", 1),
-        result_of("/lab/3/compare", 2, COMPARE),
         result_of("/lab/3/fetch/eager", 2, CHOSEN),
     ],
     "lab/3/scores": [
@@ -90,11 +86,6 @@ BUDGETS: dict[str, list[Case]] = {
         only_post("/lab/3/fetch/lazy"),
         post("/lab/3/fetch/lazy", 3, CHOSEN),
         post("/lab/3/fetch/eager", 3, CHOSEN),
-    ],
-    "lab/3/compare": [
-        only_post("/lab/3/compare"),
-        post("/lab/3/compare", 1, COMPARE)._replace(more_on_postgresql=3),
-        post("/lab/3/compare", 1, {}, 422),
     ],
     "lab/4": [Case("/lab/4", 2), Case("/lab/4?ratio=2", 2, status=422), result_of("/lab/4/fetch-many", 3)],
     "lab/4/fetch/(?P<what>user|score)": [
@@ -129,6 +120,29 @@ BUDGETS: dict[str, list[Case]] = {
     ],
     "lab/5/tables": [Case("/lab/5/tables", 4)],
     "lab/5/events/<str:event_id>": [Case("/lab/5/events/{pending}", 2), Case("/lab/5/events/nobody", 1, status=404)],
+    # --- Runs of experiments ---
+    "lab/runs/": [listed("/lab/runs/", 1), listed("/lab/runs/?kind=queries", 1)],
+    "lab/runs/start/<slug:kind>": [
+        only_post("/lab/runs/start/queries"),
+        post("/lab/runs/start/queries", 3, COMPARE),
+        post("/lab/runs/start/queries", 0, {}, 422),
+        post("/lab/runs/start/nothing", 0, {}, 404),
+    ],
+    "lab/runs/<str:run_id>": [
+        Case("/lab/runs/{run}", 1),
+        result_of("/lab/runs/start/queries", 1, COMPARE),
+        Case("/lab/runs/nobody", 1, status=404),
+    ],
+    "lab/runs/<str:run_id>.json": [Case("/lab/runs/{run}.json", 1)],
+    "lab/runs/<str:run_id>.csv": [Case("/lab/runs/{run}.csv", 1)],
+    "lab/runs/<str:run_id>/cancel": [
+        Case("/lab/runs/{run}/cancel", 0, status=302),
+        post("/lab/runs/{run}/cancel", 1, status=403),
+    ],
+    "lab/compare": [
+        Case("/lab/compare?a={run}&b={run}", 2),
+        Case("/lab/compare", 0, status=422),
+    ],
     # --- Data ---
     "admin/": [Case("/admin/", 1)],
     "admin/LIST": [

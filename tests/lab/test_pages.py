@@ -9,7 +9,6 @@ from tests.lab.conftest import Lab, text_of
 PAGES = ["/", "/lab/1", "/lab/2", "/lab/3", "/lab/4", "/lab/5", "/lab/2/reset"]
 ACTIONS = [
     "/lab/1/users",
-    "/lab/2/load",
     "/lab/2/await",
     "/lab/3/compare",
     "/lab/4/update",

@@ -1,15 +1,14 @@
-import asyncio
-import json
-
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import func, select
 
 from accounts.models import User
 from assessments.models import AIRScore
 from assessments.services import add_sample_scores
 from outbox.models import DomainEvent
-from qulab.db.engine import Database
-from qulab.lab.models import Run
+from qulab.db.engine import Database, get_database
+from qulab.lab.benches import pool
+from qulab.lab.measure import Spread
 from tests.lab.conftest import Lab, text_of
 
 
@@ -50,69 +49,15 @@ class TestReset:
         assert {user.id for user in first.result.users}.isdisjoint(user.id for user in second.result.users)
 
 
-class TestLoad:
-    async def test_uses_the_pool_that_serves_the_pages(self, lab: Lab, database: Database) -> None:
-        run = await lab.run("/lab/2/load", requests=60, concurrency=40, work_ms=20)
+class TestPoolOfThisProcess:
+    async def test_the_page_shows_it_with_a_seat_for_each_connection(self, lab: Lab, database: Database) -> None:
+        page = text_of(await lab.get("/lab/2"))
 
-        result, state = run.result, database.pool_state()
-        assert (result.finished, result.asked) == (60, 60)
-        assert not result.failures
-        assert result.most == state.size + state.max_overflow
-        assert state.size < result.peak <= result.most
-        assert result.wait_p50 <= result.wait_p95 <= result.wait_max
-        assert result.throughput == pytest.approx(60 / result.seconds)
-        assert result.seconds >= 60 * 0.020 / result.most  # the work was done
-
-    async def test_one_at_a_time_uses_one_connection(self, lab: Lab) -> None:
-        run = await lab.run("/lab/2/load", requests=5, concurrency=1, work_ms=20)
-
-        assert run.result.peak == 1
-
-    async def test_the_pool_can_be_watched_meanwhile(self, lab: Lab) -> None:
-        load = asyncio.create_task(lab.send("/lab/2/load", requests=200, concurrency=100, work_ms=50))
-        seen = 0
-        while not load.done():
-            answer = await lab.get("/lab/2/pool.json")
-            state = json.loads(answer.content)
-            assert state["checked_out"] + state["available"] == state["most"]
-            seen = max(seen, state["checked_out"])
-
-        after = json.loads((await lab.get("/lab/2/pool.json")).content)
-        assert load.result().status_code == 302
-        assert seen > 10
-        assert after["lent"] >= 200
-        assert float(after["longest_wait"]) >= 50  # a hundred at once, thirty connections, 50 ms of work each
-
-    async def test_a_second_load_is_refused_and_says_why(self, lab: Lab) -> None:
-        answers = await asyncio.gather(
-            *(lab.send("/lab/2/load", requests=50, concurrency=5, work_ms=20) for _ in range(2))
-        )
-
-        assert sorted(answer.status_code for answer in answers) == [302, 409]
-        refused = next(answer for answer in answers if answer.status_code == 409)
-        assert "Another experiment is running in this process." in text_of(refused)
-
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        [
-            ("requests", 501),
-            ("requests", 0),
-            ("requests", ""),
-            ("concurrency", 101),
-            ("concurrency", "many"),
-            ("work_ms", 51),
-            ("work_ms", -1),
-        ],
-    )
-    async def test_out_of_bounds_is_told_at_the_field_and_nothing_runs(
-        self, lab: Lab, database: Database, field: str, value: object
-    ) -> None:
-        answer = await lab.send("/lab/2/load", **{"requests": 10, "concurrency": 5, "work_ms": 0, field: value})
-
-        assert answer.status_code == 422
-        assert f'id="id_{field}_error"' in text_of(answer)
-        async with database.reading() as session:
-            assert await session.scalar(select(func.count(Run.id))) == 0
+        state = database.pool_state()
+        most = state.size + state.max_overflow
+        assert page.count('<rect class="seat') == most
+        assert f"Available of {most}" in page
+        assert "data-pool-longest_wait" in page
 
 
 class TestForgottenAwait:
@@ -124,3 +69,66 @@ class TestForgottenAwait:
         assert result.warning.startswith("RuntimeWarning: coroutine")
         assert result.warning.endswith("was never awaited")
         assert result.value == 42
+
+
+SWEEP = {"size": 2, "overflow": 0, "concurrency": 2, "requests": 4, "work_ms": 1, "repeats": 1, "each_time": "True"}
+
+
+class TestSweep:
+    async def test_shows_knee_line_and_formulas_with_the_measured_values(self, lab: Lab, sent: list[str]) -> None:
+        run = await lab.experiment("pool-sweep", **SWEEP)
+
+        page = text_of(await lab.get(f"/lab/2?run={run.id}"))
+        assert [step.size for step in run.result.pool.steps] == [1, 2]
+        assert "Why the knee is there" in page
+        assert 'class="line c-app model"' in page
+        assert page.count('id="plot-pool-') == 3
+        assert f"{run.result.knee.throughput.median:.0f}" in page
+        assert "what if" not in page
+
+    async def test_other_values_move_the_models_line_alone(self, lab: Lab, sent: list[str]) -> None:
+        run = await lab.experiment("pool-sweep", **SWEEP)
+
+        page = text_of(await lab.get(f"/lab/runs/{run.id}?work_ms=50&concurrency=1"))
+
+        measured = run.result.pool.steps[0].hold.median
+        asked = pool.plots(run.result, {"work_ms": 50, "concurrency": 1})[0].series[-1]  # type: ignore[union-attr]
+        assert 'class="line c-event model"' in page
+        assert [point.y for point in asked.points] == [pytest.approx(1000 / (measured + 49))] * 2
+        assert asked.model
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("size", 33), ("overflow", -1), ("concurrency", 0), ("requests", ""), ("work_ms", 21), ("each_time", "maybe")],
+    )
+    async def test_out_of_bounds_is_told_at_the_field_and_nothing_is_asked_for(
+        self, lab: Lab, sent: list[str], field: str, value: object
+    ) -> None:
+        answer = await lab.send(
+            "/lab/runs/start/pool-sweep", **{**SWEEP, field: value}, database=get_database().dialect
+        )
+
+        assert answer.status_code == 422
+        assert f'id="id_pool-sweep_{field}_error"' in text_of(answer)
+        assert not sent
+
+    @pytest.mark.parametrize(
+        ("concurrency", "throughputs", "words"),
+        [
+            (2, [100.0, 200.0], "The knee is at 2, where up to 2 connections serve 2 requests at the same time"),
+            (8, [100.0, 101.0], "The knee is at 1, although 8 requests ask."),
+            (8, [100.0, 200.0], "Throughput still grows at the largest pool, 2: the knee lies beyond."),
+        ],
+    )
+    async def test_says_why_the_knee_is_there_by_what_was_measured(
+        self, lab: Lab, sent: list[str], concurrency: int, throughputs: list[float], words: str
+    ) -> None:
+        result = (await lab.experiment("pool-sweep", **SWEEP)).result
+        steps = [
+            replace(step, throughput=Spread(rate, rate, rate, 1))
+            for step, rate in zip(result.pool.steps, throughputs, strict=True)
+        ]
+
+        told = pool.why(replace(result, concurrency=concurrency, ways=[replace(result.pool, steps=steps)]))
+
+        assert told[0].startswith(words)

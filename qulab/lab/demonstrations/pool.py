@@ -9,7 +9,6 @@ from sqlalchemy import text
 from accounts.snapshots import UserSnapshot
 from assessments.services import lab_row_counts, reset_lab_data
 from qulab.db.session import Session
-from qulab.lab.experiments.pool import PoolResult
 from qulab.lab.runs import Kind
 
 
@@ -28,7 +27,6 @@ class AwaitResult(msgspec.Struct, frozen=True):
     value: int
 
 
-LOAD = Kind(2, "pool", PoolResult)
 RESET = Kind(2, "reset", ResetResult)
 AWAIT = Kind(2, "await", AwaitResult)
 

@@ -1,6 +1,4 @@
-"""Throughput and waiting come from real sessions, sampled while it happens: on a page those of the pool that serves it,
-in the terminal (`pool_ways`) those of pools of a given size.
-"""
+"""Throughput and waiting come from real sessions on a pool of a given size, sampled while it happens."""
 
 import asyncio
 import contextlib
@@ -15,7 +13,6 @@ from sqlalchemy import event, text
 
 from qulab.db.engine import Database
 from qulab.db.session import Session
-from qulab.lab.experiments import alone
 from qulab.lab.measure import quantile
 
 TIME_LIMIT = 10.0  # seconds after which no further request begins
@@ -37,7 +34,10 @@ class InUse(msgspec.Struct, frozen=True):
 
 
 class PoolResult(msgspec.Struct, frozen=True):
-    """Times in milliseconds, throughput in requests a second. `hold_mean`: from getting to giving back."""
+    """Times in milliseconds, throughput in requests a second. `hold_mean`: from getting to giving back.
+
+    `in_use`: connections on average, over all samples.
+    """
 
     finished: int
     asked: int
@@ -54,6 +54,7 @@ class PoolResult(msgspec.Struct, frozen=True):
     failures: list[str]
     wait_p99: float = 0.0
     hold_mean: float = 0.0
+    in_use: float = 0.0
 
 
 class Load:
@@ -97,14 +98,8 @@ class Load:
             await asyncio.sleep(SAMPLE_EVERY)
 
 
-async def load_serving_pool(parameters: PoolParameters, database: Database) -> PoolResult:
-    """Send the load through the pool of `database`. Raises Busy while another experiment runs."""
-    with alone():
-        return await send(parameters, database)
-
-
 async def send(parameters: PoolParameters, database: Database) -> PoolResult:
-    """The same for a caller that is `alone()` already."""
+    """Send the load through the pool of `database`."""
     load = Load(parameters, database)
     watcher = asyncio.create_task(load.watch())
     try:
@@ -163,10 +158,11 @@ def _result(load: Load, seconds: float) -> PoolResult:
         failures=sorted(set(load.failures))[:3],
         wait_p99=quantile(waits, 0.99),
         hold_mean=statistics.fmean(load.holds or [0.0]),
+        in_use=statistics.fmean([sample.checked_out for sample in load.samples] or [0.0]),
     )
 
 
-def thinned(samples: list[InUse]) -> list[InUse]:
-    """At most MOST_SAMPLES, keeping the highest of each stretch: a peak must not fall between two."""
-    step = -(-len(samples) // MOST_SAMPLES) or 1
+def thinned(samples: list[InUse], most: int = MOST_SAMPLES) -> list[InUse]:
+    """At most so many, keeping the highest of each stretch: a peak must not fall between two."""
+    step = -(-len(samples) // most) or 1
     return [max(samples[i : i + step], key=lambda one: one.checked_out) for i in range(0, len(samples), step)]

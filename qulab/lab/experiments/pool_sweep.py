@@ -5,7 +5,6 @@ connection, from the smallest pool, and supposes that it stays so: where the dot
 """
 
 import contextlib
-import statistics
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Literal
@@ -15,7 +14,7 @@ from msgspec import Meta
 
 from qulab.db.engine import Database, open_database
 from qulab.lab.experiments import Bench, Experiment, Progress, Table, alone, unseen
-from qulab.lab.experiments.pool import InUse, PoolParameters, PoolResult, lend_once, send
+from qulab.lab.experiments.pool import InUse, PoolParameters, PoolResult, lend_once, send, thinned
 from qulab.lab.experiments.tables import figure, range_of
 from qulab.lab.measure import Spread, spread
 
@@ -57,6 +56,7 @@ class Step(msgspec.Struct, frozen=True):
 
     size: int
     most: int
+    requests: int
     throughput: Spread
     wait_p50: Spread
     wait_p95: Spread
@@ -197,19 +197,16 @@ def _step(size: int, results: list[PoolResult]) -> Step:
     return Step(
         size=size,
         most=results[0].most,
+        requests=results[0].finished,
         throughput=spread([one.throughput for one in results]),
         wait_p50=spread([one.wait_p50 for one in results]),
         wait_p95=spread([one.wait_p95 for one in results]),
         hold=spread([one.hold_mean for one in results]),
-        in_use=spread([statistics.fmean(sample.checked_out for sample in one.samples) for one in results]),
+        in_use=spread([one.in_use for one in results]),
         peak=max(one.peak for one in results),
         failed=sum(one.asked - one.finished for one in results),
-        over_time=_thinned(results[-1].samples),
+        over_time=thinned(results[-1].samples, MOST_POINTS),
     )
-
-
-def _thinned(samples: list[InUse]) -> list[InUse]:
-    return samples[:: -(-len(samples) // MOST_POINTS) or 1]
 
 
 def rows(result: SweepResult) -> Table:
