@@ -2,14 +2,20 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from django.test import AsyncClient
 from redis.asyncio import Redis
+from sqlalchemy import update
 
 from outbox.models import InboxEntry, Status
 from qulab.cache.read_through import Cache
 from qulab.db.engine import Database
 from qulab.lab.demo_users import cache_demo_user, event_demo_user
+from qulab.lab.experiments.queries import QueriesResult, Variant
+from qulab.lab.measure import Spread
+from qulab.lab.models import Run, RunStatus
+from qulab.lab.runs import queue
 from tests.admin.conftest import NOON, assessment, event, score, store, user
 
 STATES = [Status.PENDING, Status.PUBLISHED, Status.DEAD]
@@ -37,8 +43,24 @@ class Project:
         await store(self.database, *handled)
         self.keys |= {"user": people[0].id, "score": scores[0].id, "assessment": assessments[0].id}
         self.keys |= {str(state): next(one.id for one in events if one.status == state) for state in STATES}
-        self.keys |= {"rows": str(rows)}
+        self.keys |= {"rows": str(rows), "run": await self._run()}
         self.rows = rows
+
+    async def _run(self) -> str:
+        """An experiment that is done."""
+        ways = [Variant(name, 1, Spread(1, 1, 1, 1), 1, [], []) for name in ("lazy", "selectinload", "joinedload")]
+        result = msgspec.to_builtins(
+            QueriesResult(1, 1, [*ways, Variant("raiseload", 1, ways[0].time, 0, [], [], "no")])
+        )
+        run = Run(experiment="queries", parameters={"database": "sqlite"}, result=result, visitor="another")
+        await store(self.database, run)
+        return run.id
+
+    async def end_runs(self) -> None:
+        """A visitor has one run under way, and each case begins without one."""
+        async with self.database.writing() as session:
+            await session.execute(update(Run).where(Run.status == RunStatus.QUEUED).values(status=RunStatus.CANCELLED))
+            await session.commit()
 
     async def forget_what_was_read(self) -> None:
         await self._cache.redis.flushdb()
@@ -46,9 +68,20 @@ class Project:
 
 @pytest.fixture
 async def project(
-    database: Database, cache: Cache, streams_client: Redis, redis_url: str, settings: Any, async_client: AsyncClient
+    database: Database,
+    cache: Cache,
+    streams_client: Redis,
+    redis_url: str,
+    settings: Any,
+    async_client: AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Project:
     """With the users that two sections make for themselves when they are opened for the first time."""
+
+    async def leave_in_the_table(_run_id: str) -> None:
+        return
+
+    monkeypatch.setattr(queue, "send", leave_in_the_table)
     settings.CELERY_BROKER_URL = f"{redis_url.removesuffix('/0')}/2"
     settings.REDIS_URL = redis_url
     for demo_user in (cache_demo_user, event_demo_user):

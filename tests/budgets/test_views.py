@@ -4,19 +4,15 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from qulab.admin.urls import _LIST
 from qulab.db.probe import Probe, probe
-from qulab.lab.demonstrations import outbox as demonstrations
 
 from .conftest import Project
 from .statements import told
 from .table import BUDGETS, MOST_OF_A_LIST, Case
-
-QUICK = msgspec.structs.replace(demonstrations.LIMITS, timed=2)  # an experiment that is over soon
 
 
 def routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
@@ -39,6 +35,7 @@ def name_of(case: Case) -> str:
 async def ask(project: Project, case: Case) -> Probe:
     """Send the request; the statements that its view sent."""
     address = case.address
+    await project.end_runs()
     if case.first:
         address = (await send(project, "POST", *case.first, status=302))["Location"]
     await project.forget_what_was_read()
@@ -61,9 +58,8 @@ class TestEveryAddress:
 
     @pytest.mark.parametrize("route", BUDGETS, ids=lambda route: f"/{route}")
     async def test_sends_what_its_budget_says_with_ten_rows_and_with_a_hundred(
-        self, project: Project, route: str, monkeypatch: pytest.MonkeyPatch
+        self, project: Project, route: str
     ) -> None:
-        monkeypatch.setattr(demonstrations, "LIMITS", QUICK)
         for rows in (10, 100):
             await project.grow_to(rows)
             for case in BUDGETS[route]:
