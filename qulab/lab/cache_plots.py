@@ -37,7 +37,9 @@ def ratio_over_time(outcomes: Sequence[str]) -> Plot:
     return Plot(
         name="ratio",
         title=_("H after each fetch"),
-        caption=_("An empty cache begins with misses; H climbs as the popular users come again."),
+        caption=_(
+            "An empty cache begins with misses; H climbs as the popular users come again. Dashed: where it ended."
+        ),
         x=Axis(_("fetches"), low=0),
         y=Axis("H", low=0, high=1),
         series=[Series("H", points, colour="cache", kind="line")],
@@ -51,7 +53,8 @@ def average_over_ratio(measured: Times | None, mean: float | None, asked: Times 
     if measured is not None:
         series.append(_line(_("T_avg, measured times"), measured, "cache"))
     if asked is not None:
-        series.append(_line(_("T_avg, your times"), asked, "ink"))
+        if measured is None or not _same_line(asked, measured):
+            series.append(_line(_("T_avg, your times"), asked, "ink"))
         series.append(_model(_("at your H"), [Point(asked.ratio, 0), Point(asked.ratio, asked.average)], "ink"))
     if shown is not None:
         series.append(_model(_("no cache"), [Point(0, shown.t_database), Point(1, shown.t_database)], "database"))
@@ -69,6 +72,11 @@ def average_over_ratio(measured: Times | None, mean: float | None, asked: Times 
         series=series,
         marks=[Mark("x", from_, _("pays from H = %(ratio).3f") % {"ratio": from_})] if from_ is not None else [],
     )
+
+
+def _same_line(one: Times, other: Times) -> bool:
+    """As far as a form shows them."""
+    return all(round(getattr(one, name) - getattr(other, name), 3) == 0 for name in ("t_cache", "t_database"))
 
 
 def _line(name: str, times: Times, colour: Colour) -> Series:

@@ -26,7 +26,7 @@ class PartField(forms.FloatField):
 
 
 class WhatIfForm(forms.Form):
-    ratio = PartField(least=0, most=1, allowed=_("Enter a number from 0 to 1."), label=_("Hit ratio H"))
+    ratio = PartField(least=0, most=1, allowed=_("Enter a number from 0 to 1."), label=_("Hit ratio H, 0 to 1"))
     t_cache = PartField(least=0, most=LONGEST, allowed=_("Enter 0 to 60000 ms."), label=_("T_cache, ms"))
     t_database = PartField(least=0.001, most=LONGEST, allowed=_("Enter 0.001 to 60000 ms."), label=_("T_database, ms"))
 

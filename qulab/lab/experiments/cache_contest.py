@@ -4,7 +4,6 @@ Who begins changes from round to round: what a busy machine takes from one, it t
 """
 
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -22,11 +21,12 @@ from qulab.lab.experiments.cache_pairs import ContestParameters, ContestResult, 
 from qulab.lab.experiments.cache_patterns import PATTERNS, Pattern, operations
 from qulab.lab.experiments.cache_rows import Rows
 from qulab.lab.experiments.cache_strategies import STRATEGIES, Strategy, names
-from qulab.lab.experiments.cache_trial import Trial, trial
+from qulab.lab.experiments.cache_trial import Trial, Watch, trial, unwatched
 from qulab.lab.experiments.cache_writer import Order
 from qulab.lab.experiments.claim import held
 from qulab.lab.scratch import Place, joined, place_of
 
+SAMPLED = 5  # every so many reads
 WRITTEN = [one for one in PATTERNS.values() if one.writes]
 PAIRS = [(strategy, pattern) for pattern in PATTERNS for strategy in STRATEGIES]
 KILLED = [(strategy, pattern.name) for pattern in WRITTEN for strategy in STRATEGIES]
@@ -51,11 +51,11 @@ class Setting:
     async def empty_cache(self) -> None:
         await self.redis.delete(*[name for id_ in self._ids for name in names(id_)])
 
-    async def trial(self, strategy: Strategy, pattern: Pattern, turn: int) -> Trial:
+    async def trial(self, strategy: Strategy, pattern: Pattern, turn: int, watch: Watch = unwatched) -> Trial:
         await self.empty_cache()
         asked = self.parameters
         chosen = operations(pattern, self._ids, asked.operations, users=asked.users, seed=asked.seed + turn)
-        return await trial(strategy, chosen, concurrency=asked.concurrency)
+        return await trial(strategy, chosen, concurrency=asked.concurrency, watch=watch)
 
     def order(self, strategy: str, pattern: str) -> Order:
         return Order(
@@ -68,6 +68,24 @@ class Setting:
             seed=self.parameters.seed,
             period=self.period,
         )
+
+
+class SoFar:
+    """Samples of one strategy over all its trials: x is its reads so far, y how many of them were stale."""
+
+    def __init__(self, bench: Bench, name: str) -> None:
+        self._bench = bench
+        self._name = name
+        self._reads = self._stale = 0  # of trials that ended
+
+    def __call__(self, reads: int, stale: int) -> None:
+        if reads % SAMPLED == 0:
+            self._bench.sample(self._name, self._reads + reads, self._stale + stale)
+
+    def end(self, done: Trial) -> None:
+        self._reads += done.reads
+        self._stale += done.stale
+        self._bench.sample(self._name, self._reads, self._stale)
 
 
 def steps(parameters: ContestParameters) -> int:
@@ -112,7 +130,7 @@ async def _store(scratch: Database, ids: Sequence[str]) -> None:
 
 async def _rounds(setting: Setting, bench: Bench, step: Iterator[int]) -> Trials:
     trials: Trials = {key: [] for key in PAIRS}
-    reads, stale = Counter[str](), Counter[str]()
+    so_far = {name: SoFar(bench, name) for name in STRATEGIES}
     async with AsyncExitStack() as opened:
         strategies = [
             kind(Rows(setting.database), bench.redis(), period=setting.period) for kind in STRATEGIES.values()
@@ -124,11 +142,10 @@ async def _rounds(setting: Setting, bench: Bench, step: Iterator[int]) -> Trials
         for turn in range(setting.parameters.repeats):
             for pattern in PATTERNS.values():
                 for strategy in [*strategies[turn % 5 :], *strategies[: turn % 5]]:
-                    done = await setting.trial(strategy, pattern, turn)
+                    told = so_far[strategy.name]
+                    done = await setting.trial(strategy, pattern, turn, told)
+                    told.end(done)
                     trials[strategy.name, pattern.name].append(done)
-                    reads[strategy.name] += done.reads
-                    stale[strategy.name] += done.stale
-                    bench.sample(strategy.name, reads[strategy.name], stale[strategy.name])
                     next(step)
     return trials
 

@@ -5,7 +5,7 @@ Readers and writers are tasks of one event loop; each takes the next operation w
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -30,10 +30,19 @@ class Trial(msgspec.Struct, frozen=True):
     write_p99: float | None
 
 
+Watch = Callable[[int, int], None]
+"""Called after each read with (reads, stale reads) of the trial so far; it is measured, so it must be cheap."""
+
+
+def unwatched(_reads: int, _stale: int) -> None:
+    """The Watch of a trial that nobody follows."""
+
+
 class Ledger:
     """What was acknowledged, and what the readers were given."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch = unwatched) -> None:
+        self._watch = watch
         self._acknowledged: dict[str, int] = {}
         self.hits = 0
         self.stale = 0
@@ -46,6 +55,7 @@ class Ledger:
         self.reads.append(1000 * (time.perf_counter() - began))
         self.hits += hit
         self.stale += value.version < newest
+        self._watch(len(self.reads), self.stale)
 
     async def write(self, strategy: Strategy, id_: str) -> None:
         began = time.perf_counter()
@@ -54,9 +64,9 @@ class Ledger:
         self._acknowledged[id_] = max(version, self._acknowledged.get(id_, 0))
 
 
-async def trial(strategy: Strategy, asked: Iterator[Operation], *, concurrency: int) -> Trial:
+async def trial(strategy: Strategy, asked: Iterator[Operation], *, concurrency: int, watch: Watch = unwatched) -> Trial:
     """Carry out what is asked, `concurrency` operations at a time. What is written late counts as well."""
-    rows, ledger = strategy.rows, Ledger()
+    rows, ledger = strategy.rows, Ledger(watch)
     loads, commits = rows.loads, rows.commits
     tasks = [asyncio.create_task(_work(strategy, asked, ledger)) for _ in range(concurrency)]
     try:

@@ -16,7 +16,6 @@ from qulab.lab.cache_what_if import WhatIf
 from qulab.lab.cache_what_if import what_if as what_if_of
 from qulab.lab.demo_users import cache_demo_user
 from qulab.lab.demonstrations import cache as demonstrations
-from qulab.lab.learner import learner_of
 from qulab.lab.sections import section
 from qulab.lab.views.common import OK, UNPROCESSABLE, action, asked_run, to_run
 
@@ -72,13 +71,14 @@ async def reset(request: DatabaseRequest) -> HttpResponse:
 
 @require_safe
 async def what_if(request: DatabaseRequest) -> HttpResponseBase:
-    """T_avg with other values: alone where htmx puts it in its place, else with its page."""
+    """T_avg with other values: alone where htmx puts it below its form, else with its page."""
     here = f"{reverse('lab:cache')}?{request.GET.urlencode()}"
     if "HX-Request" not in request.headers:
         return HttpResponseRedirect(f"{here}#what-if")
     run = await asked_run(request, 4)
     asked = _asked(request, run, pages.cache_metrics(get_cache().metrics))
-    response = render(request, "partials/cache_what_if.html", {"run": run, "what_if": asked}, status=_status(asked))
+    context = {"what_if": asked, "alone": True}
+    response = render(request, "partials/cache_what_if_result.html", context, status=_status(asked))
     response["HX-Replace-Url"] = here
     return response
 
@@ -97,6 +97,7 @@ async def _show(request: DatabaseRequest) -> HttpResponse:
     # Redis first: no connection of the database is held while it is asked.
     redis, entries = await redis_keys.look(cache), await demonstrations.user_entries(cache, user.id)
     run, counted = await asked_run(request, 4), pages.cache_metrics(cache.metrics)
+    await request.db.rollback()  # a run that is under way is looked up in Redis
     asked = _asked(request, run, counted)
     context = {
         "section": section(4),
@@ -107,7 +108,7 @@ async def _show(request: DatabaseRequest) -> HttpResponse:
         "metrics": counted,
         "outcomes": cache.metrics.outcomes.items(),
         "what_if": asked,
-        "bench": await bench_view("cache-strategies", run=run, visitor=learner_of(request).id, asked=request.GET),
+        "bench": await bench_view(request, "cache-strategies", run=run),
         **pages.cache_result(run),
     }
     return render(request, "lab/cache.html", context, status=_status(asked))

@@ -5,7 +5,8 @@ import { subscribe } from "./live.js";
 
 const SILENT = 4000; // milliseconds without a word after which the page is asked
 const COLOURS = 6;
-const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 220, 64, 12, 12, 28];
+const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 240, 64, 12, 32, 28];
+const LETTER = 7.3; // pixels of one in a name
 const SVG = "http://www.w3.org/2000/svg";
 const followed = new Set();
 
@@ -64,7 +65,11 @@ function livePlot(figure) {
     parts.push(...[0, y1 / 2, y1].map((at) => text(LEFT - 8, y(at) + 4, "end", short(at))));
     parts.push(text(LEFT, HEIGHT - 8, "start", short(x0)), text(WIDTH - RIGHT, HEIGHT - 8, "end", short(x1)));
     parts.push(...samples.map(([name, at, value]) => dot(x(at), y(value), series(name))));
-    parts.push(...names.map((name, i) => text(WIDTH - RIGHT, TOP + 14 * i + 4, `end s${i % COLOURS}`, name)));
+    let free = LEFT;
+    for (const [i, name] of names.entries()) {
+      parts.push(text(free, 12, `s${i % COLOURS}`, name));
+      free += LETTER * name.length + 16;
+    }
     svg.replaceChildren(...parts);
     figure.hidden = false;
   }
