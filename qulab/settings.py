@@ -119,7 +119,9 @@ LAB_POSTGRES_URL = os.environ.get("QULAB_LAB_POSTGRES_URL") or ""  # where exper
 if LAB_POSTGRES_URL:
     LAB_POSTGRES_URL = _database_url(LAB_POSTGRES_URL)
     if not LAB_POSTGRES_URL.startswith("postgresql"):
-        raise ImproperlyConfigured("QULAB_LAB_POSTGRES_URL must name a PostgreSQL: postgresql://user:password@host/name.")
+        raise ImproperlyConfigured(
+            "QULAB_LAB_POSTGRES_URL must name a PostgreSQL: postgresql://user:password@host/name."
+        )
 
 # --- Redis: five logical databases, so that emptying one never empties another ---------------------------------------
 
@@ -221,6 +223,9 @@ TEMPLATES = [
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 SERVESTATIC_USE_FINDERS = True
+STATIC_BUNDLES = {  # one request for what every page needs
+    "qulab/css/qulab.css": [f"qulab/css/{name}.css" for name in ("tokens", "page", "parts", "lab")],
+}
 LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_TZ = True

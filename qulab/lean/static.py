@@ -1,49 +1,51 @@
 """A text file is compressed once in the life of a process, not once a request, and only for who says they unpack it.
 
 What ServeStatic does with a file stays: its headers, its 304, its ranges. Without a compressed copy it serves the file.
+A bundle is several files under one address, in one request: `settings.STATIC_BUNDLES`.
 """
 
 import gzip
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
+from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import get_conditional_response, patch_vary_headers
 from servestatic.middleware import ServeStaticMiddleware
 from servestatic.responders import StaticFile
 
 OK = 200
-TEXT = {".css", ".js", ".svg", ".txt", ".json"}
+TEXT = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
 
 class StaticMiddleware(ServeStaticMiddleware):  # type: ignore[misc]
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._compressed: dict[str, bytes] = {}
+        self._bundles: dict[str, bytes] = {}
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not self.autorefresh and Path(request.path_info).suffix in TEXT:
-            static_file = self.files.get(request.path_info)
+        path = request.path_info
+        if path.startswith(self.static_prefix) and Path(path).suffix in TEXT:
+            parts = settings.STATIC_BUNDLES.get(path.removeprefix(self.static_prefix))
+            if parts and request.method in {"GET", "HEAD"}:
+                return self._bundle(request, parts)
+            static_file = None if self.autorefresh else self.files.get(path)
             if isinstance(static_file, StaticFile):
-                return await self._answer(static_file, request)
+                return await self._file(request, static_file)
         response: HttpResponseBase = await super().__call__(request)
         return response
 
-    async def _answer(self, static_file: StaticFile, request: HttpRequest) -> HttpResponseBase:
+    async def _file(self, request: HttpRequest, static_file: StaticFile) -> HttpResponseBase:
         response: HttpResponseBase = await self.aserve(static_file, request)
         patch_vary_headers(response, ("Accept-Encoding",))
-        wanted = "gzip" in request.headers.get("Accept-Encoding", "")
-        if not wanted or response.status_code != OK or "Content-Encoding" in response.headers:
+        if not _unpacks(request) or response.status_code != OK or "Content-Encoding" in response.headers:
             return response
         response.close()  # nothing of it was opened yet
-        return HttpResponse(
-            b"" if request.method == "HEAD" else self._body(static_file),
-            headers={
-                **response.headers,
-                "Content-Encoding": "gzip",
-                "Content-Length": str(len(self._body(static_file))),
-            },
-        )
+        return _packed(request, self._body(static_file), response.headers)
 
     def _body(self, static_file: StaticFile) -> bytes:
         """The file as it was when somebody first asked for it."""
@@ -51,3 +53,27 @@ class StaticMiddleware(ServeStaticMiddleware):  # type: ignore[misc]
         if path not in self._compressed:
             self._compressed[path] = gzip.compress(Path(path).read_bytes(), mtime=0)
         return self._compressed[path]
+
+    def _bundle(self, request: HttpRequest, parts: list[str]) -> HttpResponseBase:
+        path = request.path_info
+        if path not in self._bundles or self.autorefresh:
+            self._bundles[path] = b"".join(Path(str(finders.find(part))).read_bytes() for part in parts)
+            self._compressed[path] = gzip.compress(self._bundles[path], mtime=0)
+        body = self._bundles[path]
+        response = HttpResponse(body, content_type=f"{TEXT[Path(path).suffix]}; charset=utf-8")
+        response["Cache-Control"] = f"max-age={self.max_age}, public"
+        response["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+        response["Content-Length"] = str(len(body))
+        response["Vary"] = "Accept-Encoding"
+        if _unpacks(request):
+            response = _packed(request, self._compressed[path], response.headers)
+        return get_conditional_response(request, etag=response.headers["ETag"], response=response) or response
+
+
+def _unpacks(request: HttpRequest) -> bool:
+    return "gzip" in request.headers.get("Accept-Encoding", "")
+
+
+def _packed(request: HttpRequest, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
+    about = {**headers, "Content-Encoding": "gzip", "Content-Length": str(len(body))}
+    return HttpResponse(b"" if request.method == "HEAD" else body, headers=about)

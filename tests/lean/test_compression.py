@@ -17,6 +17,8 @@ from .asgi import Exchange
 
 STYLES = "/static/qulab/css/tokens.css"
 FILE = Path(project.BASE_DIR) / "qulab/static/qulab/css/tokens.css"
+BUNDLE = "/static/qulab/css/qulab.css"
+PARTS = ["tokens", "page", "parts", "lab"]
 UNPACKS = {"accept-encoding": "gzip, br"}
 PAGE = "<!doctype html>" + "<p>A row of the page.</p>" * 100
 
@@ -118,3 +120,34 @@ class TestFiles:
         answer = await Exchange("/static/qulab/fonts/inter-latin.woff2", headers=UNPACKS).with_(lean)
 
         assert "content-encoding" not in answer.headers
+
+
+class TestBundles:
+    async def test_several_files_are_one(self, lean: LeanHandler) -> None:
+        answer = await Exchange(BUNDLE).with_(lean)
+
+        folder = FILE.parent
+        assert answer.headers["content-type"] == "text/css; charset=utf-8"
+        assert answer.body == b"".join((folder / f"{name}.css").read_bytes() for name in PARTS)
+
+    async def test_compressed_for_who_unpacks_it(self, lean: LeanHandler) -> None:
+        plain = await Exchange(BUNDLE).with_(lean)
+
+        answer = await Exchange(BUNDLE, headers=UNPACKS).with_(lean)
+
+        assert gzip.decompress(answer.body) == plain.body
+        assert int(answer.headers["content-length"]) == len(answer.body)
+        assert answer.headers["etag"] == plain.headers["etag"]
+
+    async def test_who_has_it_is_told_so(self, lean: LeanHandler) -> None:
+        etag = (await Exchange(BUNDLE, headers=UNPACKS).with_(lean)).headers["etag"]
+
+        again = await Exchange(BUNDLE, headers={**UNPACKS, "if-none-match": etag}).with_(lean)
+
+        assert (again.status, again.body) == (304, b"")
+
+    async def test_a_head_has_the_length_and_no_body(self, lean: LeanHandler) -> None:
+        answer = await Exchange(BUNDLE, method="HEAD", headers=UNPACKS).with_(lean)
+
+        assert int(answer.headers["content-length"]) > 0
+        assert answer.body == b""
