@@ -39,10 +39,11 @@ def little(rate: float, hold_ms: float) -> str:
     return rf"L = \Theta \times W = {rate:.0f}\,\text{{/s}} \times {hold_ms / 1000:.4f}\,\text{{s}} = {value:.1f}"
 
 
-def most_throughput(busy: int, hold_ms: float, rate: float) -> str:
-    """Little's law read backwards: what so many connections cannot exceed."""
+def throughput_by_law(busy: int, hold_ms: float, rate: float) -> str:
+    """Little's law read backwards: what so many connections give while W stays as it is."""
     bound = r"\frac{\min(N_{\text{max}},\, \text{concurrency})}{W}"
-    return rf"\Theta \le {bound} = \frac{{{busy}}}{{{hold_ms / 1000:.4f}\,\text{{s}}}} = {rate:.0f}\,\text{{/s}}"
+    filled = rf"\frac{{{busy}}}{{{hold_ms / 1000:.4f}\,\text{{s}}}} = {rate:.0f}\,\text{{/s}}"
+    return rf"\Theta_{{\text{{law}}}} = {bound} = {filled}"
 
 
 def hit_ratio(hits: int, requests: int) -> str:

@@ -42,6 +42,17 @@ async def unfold_all(page: Page) -> None:
         await folded.first.click()
 
 
+def answer(label: str) -> tuple[Step, ...]:
+    """Of the checkpoint."""
+    return (lambda page: page.get_by_label(label, exact=True).check(), press("Answer"))
+
+
+async def answer_nothing(page: Page) -> None:
+    """As a browser would that does not look whether an answer is chosen."""
+    await page.locator("#checkpoint form").evaluate("form => HTMLFormElement.prototype.submit.call(form)")
+    await expect(page.get_by_text("Choose one of these answers.")).to_be_visible()
+
+
 @dataclass(frozen=True)
 class State:
     """How a page comes to look like this. `pattern` is the name of its address in the URL configuration."""
@@ -70,6 +81,7 @@ class State:
 TOO_MANY_FIELDS = "/lab/1?" + "&".join(["a"] * 1200)
 UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
 EMPTY_FIELDS = (fill("Requests", ""), fill("At the same time", "0"), fill("Database work, ms", "51"))
+SMALL_POOLS = (fill("Largest pool", "4"), fill("Requests", "16"), fill("Repeats", "1"))
 NO_ABILITY = (fill("AI fluency θ", "5"), fill("Applied domain reasoning θ", ""), fill("Adaptive capacity θ", "-9"))
 FEW = (fill("Users", "20"), fill("Repeats", "1"))
 ONE_ROUND = (fill("Events", "60"), fill("Rounds", "1"))
@@ -79,6 +91,17 @@ NO_ROUNDS = (fill("Events", "0"), fill("In one commit", ""), fill("Rounds", "6")
 NO_NUMBERS = (fill("Users", "0"), fill("Scores each", ""), fill("Repeats", "900"))
 FETCH_USER = press("Fetch user")
 ALL_DEAD = "status=dead&all=1"
+
+
+A_RUN = (fill("Users", "20"), fill("Repeats", "2"), press("Run"), see("Address of this run"))
+ANOTHER_RUN = (fill("Users", "30"), press("Run"), see("users = 30"))
+
+
+async def choose_another(page: Page) -> None:
+    await page.get_by_role("radio", name="As A").nth(1).check()
+
+
+COMPARED = (follow("Compare with another run"), choose_another, press("Compare A with B"), see("Two runs side by side"))
 
 
 def admin(name: str, pattern: str, path: str, *steps: Step, site: str = "full", status: int = HTTPStatus.OK) -> State:
@@ -92,6 +115,19 @@ async def open_first_row(page: Page) -> None:
 STATES = [
     State("introduction", "home", "/"),
     State("introduction-down", "home", "/", site="broken"),
+    State("introduction-resumed", "home", "/lab/3", (follow("Introduction"), see("Go on with section 3"))),
+    State(
+        "introduction-answered", "home", "/lab/2", (*answer("1500"), follow("Introduction"), see("What you did so far"))
+    ),
+    State("introduction-keys", "home", "/", (press("Keys"), see("Show or hide these keys"))),
+    State("search", "lab:search", "/lab/search"),
+    State("search-found", "lab:search", "/lab/search?q=pool"),
+    State("search-nothing", "lab:search", "/lab/search?q=nothing+like+this"),
+    State("search-refused", "lab:search", f"/lab/search?q={'x' * 81}", status=UNPROCESSABLE),
+    State("glossary", "lab:glossary", "/lab/glossary"),
+    State("checkpoint-right", "lab:pool", "/lab/2", (*answer("1500"), see("Right."))),
+    State("checkpoint-wrong", "lab:pool", "/lab/2", (*answer("600"), see("Not so."))),
+    State("checkpoint-refused", "lab:checkpoint", "/lab/2", (answer_nothing,), status=UNPROCESSABLE),
     State("1", "lab:models", "/lab/1"),
     State("1-unfolded", "lab:models", "/lab/1", (unfold_all,)),
     State("1-empty", "lab:models", "/lab/1", site="empty"),
@@ -109,8 +145,20 @@ STATES = [
         status=UNPROCESSABLE,
     ),
     State("2", "lab:pool", "/lab/2"),
-    State("2-loaded", "lab:pool", "/lab/2", (fill("Requests", "40"), press("Run the load"), see("Throughput Θ"))),
-    State("2-refused", "lab:pool", "/lab/2", (*EMPTY_FIELDS, press("Run the load")), status=UNPROCESSABLE),
+    State("2-swept", "lab:pool", "/lab/2", (*SMALL_POOLS, press("Run"), see("Why the knee is there", within=40))),
+    State(
+        "2-what-if",
+        "lab:pool",
+        "/lab/2",
+        (
+            *SMALL_POOLS,
+            press("Run"),
+            see("Why the knee is there", within=40),
+            press("Draw the line"),
+            see("As measured"),
+        ),
+    ),
+    State("2-refused", "lab:pool", "/lab/2", (*EMPTY_FIELDS, press("Run")), status=UNPROCESSABLE),
     State("2-await", "lab:pool", "/lab/2", (press("Run both"),)),
     State("2-confirm", "lab:reset", "/lab/2/reset"),
     State("2-confirm-empty", "lab:reset", "/lab/2/reset", site="empty"),
@@ -150,6 +198,15 @@ STATES = [
     State("5-emulated", "lab:outbox", "/lab/5", site="empty"),
     State("5-down", "lab:outbox", "/lab/5", site="broken"),
     State("5-event", "lab:event", "/lab/5", (press("Calculate and store"), follow("See what became of the event"))),
+    State("runs-empty", "lab:runs", "/lab/runs/", site="empty"),
+    State("run", "lab:run", "/lab/3", (*A_RUN, follow("Address of this run"))),
+    State("run-refused", "lab:start", "/lab/3", (fill("Users", "0"), press("Run"), see("Enter a whole number"))),
+    State(
+        "run-cancelled", "lab:run", "/lab/3", (fill("Users", "500"), press("Run"), press("Cancel"), see("Cancelled."))
+    ),
+    State("runs", "lab:runs", "/lab/3", (*A_RUN, follow("Compare with another run"))),
+    State("compare", "lab:compare-runs", "/lab/3", (*A_RUN, *ANOTHER_RUN, *COMPARED)),
+    State("compare-none", "lab:compare-runs", "/lab/compare", status=UNPROCESSABLE),
     admin("index", "index", ""),
     admin("index-empty", "index", "", site="empty"),
     State("admin", "admin:index", "/admin/"),

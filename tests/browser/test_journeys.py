@@ -83,17 +83,20 @@ class TestConnectionsAndPool:
         for name in ("Alex Smith", "Jane Doe"):
             await expect(result(page).get_by_role("row", name=name)).to_contain_text("@example.com")
 
-    async def test_a_load_uses_the_pool_up_and_says_how_long_requests_waited(self, page: Page, sites: Sites) -> None:
+    async def test_a_sweep_finds_the_knee_and_draws_the_law_beneath_the_dots(self, page: Page, sites: Sites) -> None:
         await begin(page, sites.lab, "Connections and pool")
 
-        await page.get_by_label("Requests", exact=True).fill("90")
-        await page.get_by_label("At the same time").fill("60")
-        await press(page, "Run the load")
+        await page.get_by_label("never: a larger pool is always faster").check()
+        await page.get_by_label("Largest pool").fill("4")
+        await page.get_by_label("Requests", exact=True).fill("16")
+        await page.get_by_label("Repeats").fill("1")
+        await press(page, "Run")
 
-        await expect(reading(result(page), "Most in use")).to_have_text("30of 30")
-        await expect(reading(result(page), "Throughput Θ")).to_have_text(re.compile(r"^[\d.]+/s$"))
-        await expect(result(page).get_by_role("img", name="Connections in use over time")).to_be_visible()
-        await expect(result(page)).to_contain_text("90 requests, 60 at the same time, 20 ms of work each.")
+        await expect(result(page).get_by_role("heading", name="Why the knee is there")).to_be_visible(timeout=40_000)
+        await expect(reading(result(page), "Knee")).to_have_text(re.compile(r"^[124]"))
+        await expect(result(page)).to_contain_text(re.compile(r"(As you expected|You expected):"))
+        drawn = result(page).get_by_role("img", name=re.compile("^Throughput over the size of the pool: "))
+        await expect(drawn.filter(visible=True)).to_have_accessible_name(re.compile(r"Little's law: 3 points"))
 
     async def test_a_forgotten_await_is_shown_beside_the_same_call_with_it(self, page: Page, sites: Sites) -> None:
         await begin(page, sites.lab, "Connections and pool")

@@ -29,8 +29,8 @@ class SweepForm(ExperimentForm):
     )
     repeats = NumberField(least=1, most=5, initial=3, label=gettext_lazy("Repeats"), help_text="1–5")
     each_time = forms.TypedChoiceField(
-        label=gettext_lazy("Connections"),
-        choices=[(True, gettext_lazy("pool, and connect each time")), (False, gettext_lazy("pool only"))],
+        label=gettext_lazy("Connect each time"),
+        choices=[(True, gettext_lazy("compare")), (False, gettext_lazy("leave out"))],
         coerce=lambda value: value == "True",
         initial=True,
         error_messages=dict.fromkeys(["required", "invalid_choice"], gettext_lazy("Choose one of the two.")),
@@ -148,7 +148,7 @@ class Explained(msgspec.Struct, frozen=True):
 
     why: list[str]
     throughput: str
-    bound: str
+    law: str
     little: str
     available: str
     in_use: float
@@ -163,7 +163,7 @@ def extra(run: SavedRun) -> dict[str, Any]:
         "explained": Explained(
             why=why(result),
             throughput=formulas.throughput(knee.requests, knee.requests / rate if rate else 0.0, rate),
-            bound=formulas.most_throughput(busy, result.hold, result.model(knee.size)),
+            law=formulas.throughput_by_law(busy, result.hold, result.model(knee.size)),
             little=formulas.little(rate, knee.hold.median),
             available=formulas.available(max(knee.most - knee.peak, 0), knee.most),
             in_use=knee.in_use.median,
@@ -237,10 +237,12 @@ WORKBENCH = Workbench(
     y_label=gettext_lazy("throughput, requests/s"),
     seconds="10",
     sources=[
-        ("qulab/lab/experiments/pool.py", "Load"),
+        ("qulab/lab/experiments/pool.py", "Load.request"),
         ("qulab/lab/experiments/pool.py", "lend_once"),
-        ("qulab/lab/experiments/pool_sweep.py", "SweepResult"),
-        ("qulab/db/pool.py", "FairPool"),
+        ("qulab/lab/experiments/pool_sweep.py", "little"),
+        ("qulab/lab/experiments/pool_sweep.py", "SweepResult.knee"),
+        ("qulab/db/pool.py", "FairPool._do_get"),
+        ("qulab/db/pool.py", "FairPool._give"),
     ],
     details="lab/benches/pool.html",
     extra=extra,

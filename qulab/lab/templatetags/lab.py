@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from qulab.db.lines import Line
-from qulab.lab import diagrams, figures, formulas, icons, sources
+from qulab.lab import diagrams, entities, figures, formulas, icons, sources
 from qulab.lab.experiments.tables import figure
 from qulab.lab.learner import learner_of
 from qulab.lab.learner.checkpoints import Asked
@@ -69,6 +69,11 @@ def pager(number: int) -> dict[str, Any]:
 def diagram(name: str) -> dict[str, Any]:
     figure = figures.FIGURES[name]()
     return {"figure": figure, "drawings": diagrams.draw(figure)}
+
+
+@register.inclusion_tag("partials/entities.html")
+def entity_diagram() -> dict[str, Any]:
+    return {"drawings": entities.drawings(), "sentence": entities.sentence()}
 
 
 @register.inclusion_tag("partials/plot.html")
