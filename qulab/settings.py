@@ -154,6 +154,7 @@ QULAB_CONSUMER_GROUP = "qulab"
 
 # --- Celery ----------------------------------------------------------------------------------------------------------
 
+LAB_RETENTION_DAYS = _integer("QULAB_LAB_RETENTION_DAYS", 90, least=1)  # of runs, with their samples
 CELERY_BROKER_URL = _redis_url(REDIS_URL, 2)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # an outage of Redis of any length is waited out
@@ -171,6 +172,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": RELAY_INTERVAL,
         # A tick that waited for a whole interval is served by the next one.
         "options": {"expires": RELAY_INTERVAL, "queue": "relay"},
+    },
+    "prune-runs": {
+        "task": "qulab.lab.tasks.prune_runs",
+        "schedule": PRUNE_INTERVAL,
+        "options": {"expires": PRUNE_INTERVAL, "queue": "lab"},
     },
     "prune-outbox": {
         "task": "outbox.tasks.prune_outbox",

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from django.test import AsyncClient
 from redis.asyncio import Redis
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from qulab.cache import keys
 from qulab.db.base import new_id, utcnow
@@ -413,6 +413,26 @@ class TestPlaces:
         await places._servers.close()
 
         assert server.process.poll() is not None
+
+
+class TestRetention:
+    async def test_ends_for_old_runs_but_for_those_under_way(self, lab: Lab, database: Database) -> None:
+        old, kept, waits = new_id(), new_id(), new_id()
+        long_ago = utcnow() - timedelta(days=100)
+        async with database.writing() as session:
+            session.add_all(
+                [
+                    Run(id=old, experiment="queries", created_at=long_ago),
+                    Run(id=kept, experiment="queries"),
+                    Run(id=waits, experiment="queries", created_at=long_ago, status=RunStatus.QUEUED),
+                ]
+            )
+            await session.commit()
+            deleted = await queue.prune(session, before=utcnow() - timedelta(days=90))
+
+        async with database.reading() as session:
+            left = set(await session.scalars(select(Run.id)))
+        assert (deleted, left) == (1, {kept, waits})
 
 
 class TestSamples:

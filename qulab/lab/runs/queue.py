@@ -94,6 +94,13 @@ async def end(session: Session, run_id: str, status: RunStatus, *, error: str | 
     await session.commit()
 
 
+async def prune(session: Session, *, before: datetime) -> int:
+    """Delete what was asked for before that moment, and is under way no more; returns how many."""
+    deleted = await RunRepository(session).delete(Run.created_at < before, Run.status.not_in(UNDER_WAY))
+    await session.commit()
+    return deleted
+
+
 def why_lost(
     status: str, asked_at: datetime, started_at: datetime | None, now: datetime, *, speaks: bool
 ) -> str | None:
