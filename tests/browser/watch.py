@@ -12,12 +12,17 @@ document.addEventListener("securitypolicyviolation", (event) =>
 """
 
 
+# What a form is refused with: htmx puts the answer into the page, and the browser notes its status all the same.
+REFUSALS = {409, 422, 429}
+
+
 class Watch:
     """Listens to every page of a browser context, from before its first request."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
-        self.statuses: dict[str, int] = {}  # of documents, by address
+        self.statuses: dict[str, int] = {}  # of documents, and of forms that were refused in place, by address
+        self._documents: dict[Page, int] = {}
         self.server_may_fail = False  # for the tests of the page that says so
         self._origin: str | None = None
 
@@ -31,7 +36,7 @@ class Watch:
 
     def status_of(self, page: Page) -> int:
         """Of the document that the page shows."""
-        return self.statuses[page.url.partition("#")[0]]
+        return self._documents[page]
 
     def raise_for_problems(self) -> None:
         assert not self.problems, "\n".join(self.problems)
@@ -63,6 +68,9 @@ class Watch:
     def _response(self, response: Response) -> None:
         if response.request.is_navigation_request():
             self.statuses[response.url.partition("#")[0]] = response.status
+            self._documents[response.frame.page] = response.status
+        elif "hx-request" in response.request.headers and response.status in REFUSALS:
+            self.statuses[response.url] = response.status
         elif response.status >= 400:
             self.problems.append(f"{response.status}: {response.url}")
         if response.status >= 500 and not self.server_may_fail:

@@ -3,32 +3,32 @@
 
 import { subscribe } from "./live.js";
 
-const SILENT = 4000; // milliseconds without a word after which the page is asked
+const SILENT = 1500; // milliseconds without a word after which the page is asked
+const LOOK_EVERY = 500;
 const COLOURS = 6;
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 240, 64, 12, 32, 28];
 const LETTER = 7.3; // pixels of one in a name
 const SVG = "http://www.w3.org/2000/svg";
-const followed = new Set();
+const followed = new WeakSet();
 
 function follow(panel) {
-  const id = panel.dataset.run;
-  if (followed.has(id)) return;
-  followed.add(id);
+  if (followed.has(panel)) return;
+  followed.add(panel);
   const plot = livePlot(panel.querySelector("[data-live-plot]"));
   let heard = Date.now();
-  const stop = subscribe(`run.${id}`, (news) => {
+  const stop = subscribe(`run.${panel.dataset.run}`, (news) => {
     heard = Date.now();
-    if (news.status === "running") show(panel, plot, news);
+    if (!panel.isConnected) leave(); // another panel stands in its place
+    else if (news.status === "running") show(panel, plot, news);
     else if (news.status) end();
   });
   const watch = setInterval(() => {
     if (!panel.isConnected) leave();
     else if (!document.hidden && Date.now() - heard > SILENT) end();
-  }, 1000);
+  }, LOOK_EVERY);
   function leave() {
     clearInterval(watch);
     stop();
-    followed.delete(id);
   }
   function end() {
     leave();
