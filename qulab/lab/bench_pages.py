@@ -43,6 +43,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress | None = None
     lost: str | None = None
     unheard: bool = False
+    redis_is_away: bool = False
     verdict: Verdict | None = None
     figures: list[Figure] = []
     plots: list[Plot | Bars] = []
@@ -109,7 +110,7 @@ async def _under_way(view: RunView) -> RunView:
         progress = await last_word(get_streams(), view.run.id)
         ages = await heartbeat.ages(get_streams())
     except (RedisError, OSError):
-        return view  # the page says that Redis is away
+        return msgspec.structs.replace(view, redis_is_away=True)
     return msgspec.structs.replace(
         view,
         progress=progress,

@@ -41,12 +41,11 @@ class Lab:
         assert run is not None
         return run
 
-
     async def experiment(self, name: str, **fields: Any) -> SavedRun:
         """Ask for a run as a page does, do the worker's work, and return what its page, which must answer, shows."""
         answer = await self.send(f"/lab/runs/start/{name}", database=self._database.dialect, **fields)
         assert answer.status_code == 302, answer.content.decode()
-        run_id = answer["Location"].removeprefix("/lab/runs/")
+        run_id = answer["Location"].removeprefix("/lab/runs/").removesuffix("#result")
         await execute(run_id)
         assert (await self.get(answer["Location"])).status_code == 200
         return await self.saved(run_id)

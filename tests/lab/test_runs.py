@@ -36,7 +36,7 @@ async def ask(lab: Lab, **fields: Any) -> str:
     """The id of a run that waits."""
     answer = await lab.send(START, **{**SMALL, "database": get_database().dialect, **fields})
     assert answer.status_code == 302, text_of(answer)
-    return answer["Location"].removeprefix("/lab/runs/")
+    return answer["Location"].removeprefix("/lab/runs/").removesuffix("#result")
 
 
 async def change(database: Database, run_id: str, **values: Any) -> None:
@@ -284,7 +284,7 @@ class TestCancel:
 
         answer = await lab.get(f"/lab/runs/{run_id}/cancel")
 
-        assert answer["Location"] == f"/lab/runs/{run_id}"
+        assert answer["Location"] == f"/lab/runs/{run_id}#result"
         assert (await lab.saved(run_id)).status == RunStatus.QUEUED
 
 
@@ -296,6 +296,13 @@ class TestPage:
 
         assert 'http-equiv="refresh"' in page
         assert "No worker of the queue" in page  # nobody is heard in this test
+
+    async def test_of_a_run_under_way_says_that_redis_is_away(
+        self, lab: Lab, sent: list[str], without_redis: Any
+    ) -> None:
+        run_id = await ask(lab)
+
+        assert "Redis does not answer, so how far the run is" in text_of(await lab.get(f"/lab/runs/{run_id}"))
 
     async def test_of_a_run_that_is_done_asks_no_more(self, lab: Lab) -> None:
         run = await lab.experiment("queries", **SMALL)

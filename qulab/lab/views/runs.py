@@ -40,7 +40,7 @@ async def start(request: DatabaseRequest, kind: str) -> HttpResponseBase:
         form.add_error(None, _(str(refused.__doc__)))
         under_way = await _find(request, refused.run_id) if isinstance(refused, queue.UnderWay) else None
         return await _refused(request, workbench, form, STATUSES[type(refused)], under_way)
-    response = HttpResponseRedirect(reverse("lab:run", args=[run_id]))
+    response = _to_run(run_id)
     if form.cleaned_data["expected"]:
         learner = learner.predict(kind, Outcome.OPEN)
     remember(response, learner)
@@ -92,7 +92,7 @@ def _stay_in_section(request: DatabaseRequest, response: HttpResponse, run: Save
 async def cancel(request: DatabaseRequest, run_id: str) -> HttpResponseBase:
     """End a run that is one's own; leads back to it."""
     if request.method != "POST":
-        return HttpResponseRedirect(reverse("lab:run", args=[run_id]))
+        return _to_run(run_id)
     run = await _one(request, run_id)
     if run.visitor != learner_of(request).id:
         await request.db.stop_writing()
@@ -107,7 +107,11 @@ async def cancel(request: DatabaseRequest, run_id: str) -> HttpResponseBase:
             "text": _("Redis does not answer, and it carries the wish to cancel. The run ends by itself soon."),
         }
         return render(request, "lab/refused.html", context, status=UNAVAILABLE)
-    return HttpResponseRedirect(reverse("lab:run", args=[run_id]))
+    return _to_run(run_id)
+
+
+def _to_run(run_id: str) -> HttpResponseRedirect:
+    return HttpResponseRedirect(f"{reverse('lab:run', args=[run_id])}#result")
 
 
 @require_safe
