@@ -8,7 +8,9 @@ import gzip
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
+import msgspec
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse
@@ -25,7 +27,7 @@ class StaticMiddleware(ServeStaticMiddleware):  # type: ignore[misc]
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._compressed: dict[str, bytes] = {}
-        self._bundles: dict[str, bytes] = {}
+        self._bundles: dict[str, Bundle] = {}
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         path = request.path_info
@@ -55,19 +57,41 @@ class StaticMiddleware(ServeStaticMiddleware):  # type: ignore[misc]
         return self._compressed[path]
 
     def _bundle(self, request: HttpRequest, parts: list[str]) -> HttpResponseBase:
-        path = request.path_info
-        if path not in self._bundles or self.autorefresh:
-            self._bundles[path] = b"".join(Path(str(finders.find(part))).read_bytes() for part in parts)
-            self._compressed[path] = gzip.compress(self._bundles[path], mtime=0)
-        body = self._bundles[path]
-        response = HttpResponse(body, content_type=f"{TEXT[Path(path).suffix]}; charset=utf-8")
-        response["Cache-Control"] = f"max-age={self.max_age}, public"
-        response["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-        response["Content-Length"] = str(len(body))
-        response["Vary"] = "Accept-Encoding"
+        bundle = self._current(request.path_info, parts)
+        kind = TEXT[Path(request.path_info).suffix]
+        headers = {
+            "Content-Type": f"{kind}; charset=utf-8",
+            "Cache-Control": f"max-age={self.max_age}, public",
+            "Vary": "Accept-Encoding",
+            "ETag": bundle.etag,
+        }
         if _unpacks(request):
-            response = _packed(request, self._compressed[path], response.headers)
-        return get_conditional_response(request, etag=response.headers["ETag"], response=response) or response
+            response = _packed(request, bundle.compressed, headers)
+        else:
+            response = HttpResponse(bundle.body, headers={**headers, "Content-Length": str(len(bundle.body))})
+        return get_conditional_response(request, etag=bundle.etag, response=response) or response
+
+    def _current(self, path: str, parts: list[str]) -> "Bundle":
+        """Put together anew when one of its files changed."""
+        bundle = self._bundles.get(path)
+        files = bundle.files if bundle else [Path(str(finders.find(part))) for part in parts]
+        changed = [file.stat().st_mtime_ns for file in files]
+        if bundle is None or bundle.changed != changed:
+            self._bundles[path] = bundle = Bundle.of(files, changed)
+        return bundle
+
+
+class Bundle(msgspec.Struct, frozen=True):
+    files: list[Path]
+    changed: list[int]
+    body: bytes
+    compressed: bytes
+    etag: str
+
+    @classmethod
+    def of(cls, files: list[Path], changed: list[int]) -> Self:
+        body = b"".join(file.read_bytes() for file in files)
+        return cls(files, changed, body, gzip.compress(body, mtime=0), f'"{hashlib.sha256(body).hexdigest()[:16]}"')
 
 
 def _unpacks(request: HttpRequest) -> bool:

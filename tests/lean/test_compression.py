@@ -1,6 +1,7 @@
 """What is sent compressed is, unpacked, what would have been sent; what must not be compressed is not."""
 
 import gzip
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,15 @@ class TestBundles:
         folder = FILE.parent
         assert answer.headers["content-type"] == "text/css; charset=utf-8"
         assert answer.body == b"".join((folder / f"{name}.css").read_bytes() for name in PARTS)
+
+    async def test_it_changes_with_its_files(self, lean: LeanHandler, settings: Any, tmp_path: Path) -> None:
+        settings.STATICFILES_DIRS = [tmp_path]
+        settings.STATIC_BUNDLES = {"all.css": ["new.css"]}
+        for number, text in enumerate(["a{}", "b{}"]):
+            (tmp_path / "new.css").write_text(text)
+            os.utime(tmp_path / "new.css", (number, number))
+
+            assert (await Exchange("/static/all.css").with_(lean)).body == text.encode()
 
     async def test_compressed_for_who_unpacks_it(self, lean: LeanHandler) -> None:
         plain = await Exchange(BUNDLE).with_(lean)

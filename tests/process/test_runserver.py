@@ -41,6 +41,13 @@ def test_serves_static_files(port: int) -> None:
     assert body == (PROJECT / "qulab/static/qulab/css/tokens.css").read_text()
 
 
+def test_serves_bundles_of_them(port: int) -> None:
+    status, body = _get(port, "/static/qulab/css/qulab.css")
+
+    assert status == 200
+    assert body.startswith((PROJECT / "qulab/static/qulab/css/tokens.css").read_text())
+
+
 def test_says_that_a_port_is_taken(port: int, scratch: Path) -> None:
     command = [sys.executable, "manage.py", "runserver", "--noreload", "--skip-checks", str(port)]
     second = subprocess.run(command, cwd=PROJECT, env=environment(scratch), capture_output=True, text=True, check=False)

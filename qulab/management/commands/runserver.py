@@ -6,11 +6,19 @@ from contextlib import suppress
 from typing import Any
 
 import uvicorn
+from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.management.commands.runserver import Command as DjangoCommand
 from django.utils import autoreload
 
 from qulab.local.lab import reason_of
+
+
+class StaticFiles(ASGIStaticFilesHandler):
+    """Looks a file up at each request, and passes on all else, and bundles: the middleware puts them together."""
+
+    def _should_handle(self, path: str) -> bool:
+        return super()._should_handle(path) and path.removeprefix(self.base_url.path) not in settings.STATIC_BUNDLES
 
 
 class Command(DjangoCommand):
@@ -25,8 +33,7 @@ class Command(DjangoCommand):
 
         if not options["skip_checks"]:
             self.check(display_num_errors=True)
-        # The handler looks static files up at each request, and passes everything else on.
-        static = ASGIStaticFilesHandler(application)  # type: ignore[arg-type]
+        static = StaticFiles(application)  # type: ignore[arg-type]
         config = uvicorn.Config(static, timeout_graceful_shutdown=1)
         with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down
             uvicorn.Server(config).run(sockets=[self._listen()])
