@@ -12,6 +12,7 @@ from outbox.models import InboxEntry, Status
 from qulab.cache.read_through import Cache
 from qulab.db.engine import Database
 from qulab.lab.demo_users import cache_demo_user, event_demo_user
+from qulab.lab.statements.tokens import Logged, token
 from qulab.lab.experiments.queries import QueriesResult, Variant
 from qulab.lab.measure import Spread
 from qulab.lab.models import Run, RunStatus
@@ -28,7 +29,7 @@ class Project:
         self.client = client
         self.database = database
         self._cache = cache
-        self.keys: dict[str, str] = {}
+        self.keys = {"logged": token(Logged(database.dialect, "SELECT 1"))}
         self.rows = 0
 
     async def grow_to(self, rows: int) -> None:

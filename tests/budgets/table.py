@@ -63,6 +63,14 @@ BUDGETS: dict[str, list[Case]] = {
         post("/lab/checkpoint/pool", 0, {}, 422),
         Case("/lab/checkpoint/nothing", 0, status=404),
     ],
+    "lab/explain": [
+        Case("/lab/explain?statement={logged}", 1)._replace(more_on_postgresql=2),
+        Case("/lab/explain?statement=SELECT+1", 0, status=400),
+    ],
+    "lab/source/<path:path>": [
+        Case("/lab/source/accounts/models.py", 0),
+        Case("/lab/source/manage.py", 0, status=404),
+    ],
     "lab/1": [listed("/lab/1", 2), result_of("/lab/1/users", 3, NEW_USER)],
     "lab/1/users": [
         only_post("/lab/1/users"),

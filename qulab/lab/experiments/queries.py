@@ -6,20 +6,22 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session as SyncSession
 from sqlalchemy.orm import joinedload, lazyload, raiseload, selectinload
 
 from accounts.models import User
 from assessments.models import AIRScore
-from qulab.db.base import new_id
+from qulab.db.base import Base, new_id
+from qulab.db.bulk import Columns, insert_columns, refresh_statistics
 from qulab.db.engine import Database
 from qulab.db.probe import Group, Probe, Statement, probe
 from qulab.db.session import Session
 from qulab.lab.experiments import Bench, Experiment, Progress, Table, alone, unseen
 from qulab.lab.experiments.tables import figure, median, median_of
 from qulab.lab.measure import Spread, spread
+from qulab.lab.statements.explain import plan_lines
 
 TIME_LIMIT = 15.0  # seconds after which no further repeat begins
 
@@ -42,10 +44,21 @@ class Variant(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class Planned(msgspec.Struct, frozen=True):
+    """A statement that was sent, and how the scratch database answers it, as its EXPLAIN says."""
+
+    sql: str
+    lines: list[str]
+
+
 class QueriesResult(msgspec.Struct, frozen=True):
+    """`plans` holds one of each text that was grouped; it is empty in runs that were saved before plans were."""
+
     users: int
     scores_per_user: int
     variants: list[Variant]
+    dialect: str = ""
+    plans: list[Planned] = []
 
     def of(self, name: str) -> Variant:
         return next(variant for variant in self.variants if variant.name == name)
@@ -92,22 +105,35 @@ async def run(parameters: QueriesParameters, bench: Bench, progress: Progress = 
     with alone():
         async with bench.scratch(User, AIRScore) as scratch:
             await seed(scratch, parameters)
-            readings = await _take_turns(scratch, parameters.repeats, progress)
-    variants = [_variant(name, of_name) for name, of_name in readings.items()]
-    return QueriesResult(parameters.users, parameters.scores_per_user, variants)
+            readings = await _take_turns(scratch, parameters.repeats, bench, progress)
+            variants = [_variant(name, of_name) for name, of_name in readings.items()]
+            plans = await _plans(scratch, variants)
+    return QueriesResult(parameters.users, parameters.scores_per_user, variants, scratch.dialect, plans)
 
 
 async def seed(scratch: Database, parameters: QueriesParameters) -> None:
-    users = [{"id": new_id(), "email": f"user{i}@example.com", "name": f"User {i}"} for i in range(parameters.users)]
-    parts = dict.fromkeys(("air_score", "vr_score", "hr_score", "synergy_score", "ci_lower", "ci_upper"), 50.0)
-    scores = [
-        {"user_id": user["id"], "occupation_code": "15-1252", "parameter_version": "scratch", **parts}
-        for user in users
-        for _ in range(parameters.scores_per_user)
-    ]
+    """By COPY on PostgreSQL: of all its ways to write many rows this one ends as soon as it is cancelled."""
+    ids, each = [new_id() for _ in range(parameters.users)], parameters.scores_per_user
+    count = len(ids) * each
+    users: Columns = {
+        "id": ids,
+        "email": [f"user{i}@example.com" for i in range(len(ids))],
+        "name": [f"User {i}" for i in range(len(ids))],
+    }
+    parts = dict.fromkeys(
+        ("air_score", "vr_score", "hr_score", "synergy_score", "ci_lower", "ci_upper"), [50.0] * count
+    )
+    scores: Columns = {
+        "user_id": [one for one in ids for _ in range(each)],
+        "occupation_code": ["15-1252"] * count,
+        "parameter_version": ["scratch"] * count,
+        **parts,
+    }
+    tables = Base.metadata.tables
     async with scratch.writing() as session:
-        await session.execute(insert(User), users)
-        await session.execute(insert(AIRScore), scores)
+        await insert_columns(session, tables["users"], [users])
+        await insert_columns(session, tables["air_scores"], [scores])
+        await refresh_statistics(session, tables["users"], tables["air_scores"])
         await session.commit()
 
 
@@ -120,19 +146,30 @@ class Reading(msgspec.Struct, frozen=True):
     probe: Probe
 
 
-async def _take_turns(scratch: Database, repeats: int, progress: Progress) -> dict[str, list[Reading]]:
-    began = time.perf_counter()
+async def _take_turns(scratch: Database, repeats: int, bench: Bench, progress: Progress) -> dict[str, list[Reading]]:
+    began, loads = time.perf_counter(), repeats * len(VARIANTS)
     readings: dict[str, list[Reading]] = {name: [] for name in VARIANTS}
+    progress(0, loads)
     for load in VARIANTS.values():  # unmeasured: the first time, each also compiles its statements
         await _read(scratch, load)
     for turn in range(repeats):
-        progress(turn, repeats)
         if turn and time.perf_counter() - began > TIME_LIMIT:
             break
-        for name, load in VARIANTS.items():
-            readings[name].append(await _read(scratch, load))
-    progress(repeats, repeats)
+        for done, (name, load) in enumerate(VARIANTS.items(), turn * len(VARIANTS) + 1):
+            reading = await _read(scratch, load)
+            readings[name].append(reading)
+            if not reading.error:
+                bench.sample(name, turn + 1, reading.milliseconds)
+            progress(done, loads)
+    progress(loads, loads)
     return readings
+
+
+async def _plans(scratch: Database, variants: Sequence[Variant]) -> list[Planned]:
+    """Of each grouped text once: many groups of several ways share one."""
+    texts = dict.fromkeys(group.sql for variant in variants for group in variant.groups)
+    async with scratch.reading() as session:
+        return [Planned(sql, await plan_lines(session, sql)) for sql in texts]
 
 
 async def _read(scratch: Database, load: Callable[[Session], Awaitable[int]]) -> Reading:
@@ -185,5 +222,5 @@ EXPERIMENT = Experiment(
     parameters=QueriesParameters,
     run=run,
     rows=rows,
-    unit="rounds",
+    unit="loads",
 )

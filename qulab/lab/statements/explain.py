@@ -17,6 +17,7 @@ from qulab.lab.statements.tokens import Logged
 
 TIMEOUT_MS = 2_000  # to plan; PostgreSQL
 QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
+LIST = re.compile(r"(\$\d+)(?:, \$\d+){2,}, (\$\d+)")  # of an IN with hundreds of values
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
@@ -50,10 +51,21 @@ async def explain(session: Session, statement: Logged) -> Plan:
             % {"its": NAMES.get(statement.dialect, statement.dialect), "here": NAMES[here]},
         )
     try:
-        lines = await (_on_sqlite if here == "sqlite" else _on_postgresql)(session, statement.sql)
+        return read(statement, await plan_lines(session, statement.sql))
     except DBAPIError as error:
         return _no_plan(statement, _("The database refuses to plan this: %(why)s") % {"why": _why(error)})
+
+
+def read(statement: Logged, lines: list[str]) -> Plan:
+    """The plan with its meaning."""
     return Plan(statement, lines, [step for line in lines if (step := _step(line))])
+
+
+async def plan_lines(session: Session, sql: str) -> list[str]:
+    """The plan as the session's database writes it, but for long lists of parameters. Raises DBAPIError."""
+    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    lines = await (_on_sqlite if on_sqlite else _on_postgresql)(session, sql)
+    return [LIST.sub(r"\1, …, \2", line) for line in lines]
 
 
 def _no_plan(statement: Logged, problem: str) -> Plan:

@@ -1,4 +1,4 @@
-"""Only what the lab has logged is explained: a statement leaves a page signed and comes back as it was, or not at all."""
+"""What the lab has logged alone is explained: a statement leaves a page signed, and comes back as it was."""
 
 import re
 
