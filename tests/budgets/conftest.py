@@ -12,11 +12,11 @@ from outbox.models import InboxEntry, Status
 from qulab.cache.read_through import Cache
 from qulab.db.engine import Database
 from qulab.lab.demo_users import cache_demo_user, event_demo_user
-from qulab.lab.statements.tokens import Logged, token
 from qulab.lab.experiments.queries import QueriesResult, Variant
 from qulab.lab.measure import Spread
 from qulab.lab.models import Run, RunStatus
 from qulab.lab.runs import queue
+from qulab.lab.statements.tokens import Logged, token
 from tests.admin.conftest import NOON, assessment, event, score, store, user
 
 STATES = [Status.PENDING, Status.PUBLISHED, Status.DEAD]
