@@ -74,7 +74,7 @@ def _measured(result: QueriesResult) -> list[Bars]:
             caption=_("Counted where the driver is called. The scale is logarithmic: each line is ten times the last."),
             unit=_("statements"),
             log=True,
-            bars=[Bar(label=one.name, value=one.statements) for one in compared(result)],
+            bars=[Bar(label=one.name, value=one.statements, text=str(one.statements)) for one in compared(result)],
         ),
         Bars(
             name="times",
