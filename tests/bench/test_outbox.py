@@ -45,6 +45,33 @@ class TestCounts:
         assert result.rounds[0].written < 50_000
 
 
+class TestCancel:
+    async def test_ends_within_a_second_and_leaves_nothing(self, bench: Bench, traces: Traces) -> None:
+        seen: list[int] = []
+        long = OutboxParameters(events=3000, per_commit=1, repeats=20)
+        running = asyncio.create_task(outbox.run(long, bench, lambda done, _total: seen.append(done)))
+        async with asyncio.timeout(20):
+            while len(seen) < 20:
+                await asyncio.sleep(0.01)
+
+        began = time.monotonic()
+        running.cancel()
+        await asyncio.wait({running})
+
+        assert running.cancelled()
+        assert time.monotonic() - began < 1.0
+        assert await traces.keys() == {}
+        assert await traces.places() == 0
+
+
+class TestSamples:
+    async def test_are_the_latencies_one_by_one(self, bench: Bench) -> None:
+        result = await outbox.run(SMALL, bench)
+
+        latencies = sorted(value for one in result.rounds for value in one.latencies)
+        assert sorted(one.y for one in bench.samples.kept) == pytest.approx(latencies)
+
+
 class TestWakeUp:
     async def test_a_commit_wakes_the_relay_of_the_run_and_no_other(
         self, bench: Bench, streams_client: Redis, monkeypatch: pytest.MonkeyPatch

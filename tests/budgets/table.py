@@ -44,11 +44,11 @@ def listed(address: str, statements: int) -> Case:
 NEW_USER = {"email": "new{rows}@example.com", "name": "New"}
 SCORE = {"user_id": "{user}", "occupation_code": "15-1252", "fluency": "1.2", "domain": "0.4", "adaptive": "-0.3"}
 COMPARE = {"users": "3", "scores_per_user": "2", "repeats": "1", "database": "sqlite"}
-MEASURE = {"events": "4", "per_commit": "2", "repeats": "1"}
 CHOSEN = {"user_id": "{user}"}
 
 BUDGETS: dict[str, list[Case]] = {
     "": [Case("/", 1)],
+    "live": [Case("/live?topics=pool,outbox", 0), Case("/live?topics=nothing", 0, status=400)],
     "healthz": [Case("/healthz", 0)],
     "readyz": [Case("/readyz", 1, status=503)],
     "metrics": [Case("/metrics", 1)],
@@ -71,12 +71,19 @@ BUDGETS: dict[str, list[Case]] = {
         Case("/lab/source/accounts/models.py", 0),
         Case("/lab/source/manage.py", 0, status=404),
     ],
-    "lab/1": [listed("/lab/1", 2), result_of("/lab/1/users", 3, NEW_USER)],
+    "lab/1": [listed("/lab/1", 3), result_of("/lab/1/users", 4, NEW_USER), result_of("/lab/1/try/cascade", 4, CHOSEN)],
     "lab/1/users": [
         only_post("/lab/1/users"),
         post("/lab/1/users", 3, NEW_USER),
         post("/lab/1/users", 2, {"email": "", "name": ""}, 422),
         post("/lab/1/users", 3, {"email": "user0000@example.com", "name": "Taken"}, 422),
+    ],
+    "lab/1/try/(?P<what>duplicate|orphan|cascade)": [
+        only_post("/lab/1/try/orphan"),
+        post("/lab/1/try/orphan", 4),
+        post("/lab/1/try/duplicate", 5, CHOSEN),
+        post("/lab/1/try/cascade", 5, CHOSEN),
+        post("/lab/1/try/cascade", 4, {"user_id": "nobody"}, 422),
     ],
     "lab/2": [Case("/lab/2", 0), result_of("/lab/2/await", 1)],
     "lab/2/reset": [Case("/lab/2/reset", 2), post("/lab/2/reset", 12)._replace(more_on_postgresql=1)],
@@ -110,23 +117,22 @@ BUDGETS: dict[str, list[Case]] = {
     "lab/4/what-if": [Case("/lab/4/what-if", 0, status=302)],
     "lab/4/invalidate": [only_post("/lab/4/invalidate"), post("/lab/4/invalidate", 3)],
     "lab/4/reset": [only_post("/lab/4/reset"), post("/lab/4/reset", 1)],
-    "lab/5": [Case("/lab/5", 5), result_of("/lab/5/scores", 6, SCORE)],
+    "lab/5": [Case("/lab/5", 6), result_of("/lab/5/scores", 7, SCORE)],
     "lab/5/scores": [
         only_post("/lab/5/scores"),
         post("/lab/5/scores", 5, SCORE),
-        post("/lab/5/scores", 6, {**SCORE, "user_id": "nobody"}, 422),
+        post("/lab/5/scores", 7, {**SCORE, "user_id": "nobody"}, 422),
     ],
     "lab/5/publisher/(?P<to>start|stop)": [
         only_post("/lab/5/publisher/stop"),
         post("/lab/5/publisher/stop", 3),
         post("/lab/5/publisher/start", 3),
     ],
-    "lab/5/measure": [
-        only_post("/lab/5/measure"),
-        post("/lab/5/measure", 1, MEASURE)._replace(more_on_postgresql=3),
-        post("/lab/5/measure", 5, {}, 422),
+    "lab/5/crash/(?P<where>before-commit|after-publish)": [
+        only_post("/lab/5/crash/after-publish"),
+        post("/lab/5/crash/before-commit", 3),
     ],
-    "lab/5/tables": [Case("/lab/5/tables", 4)],
+    "lab/5/tables": [Case("/lab/5/tables", 5)],
     "lab/5/events/<str:event_id>": [Case("/lab/5/events/{pending}", 2), Case("/lab/5/events/nobody", 1, status=404)],
     # --- Runs of experiments ---
     "lab/runs/": [listed("/lab/runs/", 1), listed("/lab/runs/?kind=queries", 1)],

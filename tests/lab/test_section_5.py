@@ -1,6 +1,3 @@
-import time
-from typing import Any
-
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import func, select
@@ -12,8 +9,10 @@ from outbox.relay import Relay
 from outbox.services import pause
 from qulab.cache.client import create_redis
 from qulab.db.engine import Database
+from qulab.lab.benches import outbox as bench
 from qulab.lab.demo_users import event_demo_user
-from qulab.lab.experiments import alone
+from qulab.lab.experiments.outbox import OutboxResult
+from qulab.lab.measure import Spread
 from qulab.lab.models import Run
 from tests.lab.conftest import Lab, text_of
 
@@ -147,26 +146,31 @@ class TestPublisher:
 class TestSpeed:
     FIELDS = {"events": 60, "per_commit": 20, "repeats": 2}
 
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch: pytest.MonkeyPatch, sent: list[str]) -> None:
+        monkeypatch.setitem(bench.FIXED, "timed", 5)
+
     async def test_shows_rates_counts_and_latencies_of_a_run_on_scratch_data(
         self, lab: Lab, database: Database
     ) -> None:
-        run = await lab.run("/lab/5/measure", **self.FIELDS)
+        run = await lab.experiment("outbox-speed", **self.FIELDS)
 
         page = text_of(await lab.get(f"/lab/5?run={run.id}"))
         last = run.result.rounds[-1]
         assert [(one.written, one.published) for one in run.result.rounds] == [(60, 60)] * 2
-        assert f"{last.published} events in {last.batches} batches and sent {last.statements} statements" in page
+        assert f"took {last.published} events in {last.batches} batches and sent {last.statements} statements" in page
         assert "EVALSHA" in page
-        assert "95 %:" in page
+        assert "95 % within" in page
+        assert len(run.samples) == 2 * 5
         assert await counts(database) == [0, 0]
 
     async def test_the_application_sees_none_of_its_events(
         self, lab: Lab, database: Database, streams_client: Redis, redis_url: str
     ) -> None:
-        await lab.run("/lab/5/measure", **self.FIELDS)
+        await lab.experiment("outbox-speed", **self.FIELDS)
 
         async with database.reading() as session:
-            assert await session.scalar(select(func.count(DomainEvent.id))) == 1  # of the page's demo user
+            assert await session.scalar(select(func.count(DomainEvent.id))) == 0
         assert [key for key in await streams_client.keys() if key.startswith("events:")] == []
         scratch = create_redis(f"{redis_url.removesuffix('/0')}/4", timeout=5.0)
         left = await scratch.keys()
@@ -175,40 +179,29 @@ class TestSpeed:
 
     @pytest.mark.parametrize(
         ("field", "value"),
-        [("events", 3001), ("events", 0), ("per_commit", 101), ("repeats", 6), ("repeats", ""), ("events", "many")],
+        [("events", 5001), ("events", 0), ("per_commit", 101), ("repeats", 6), ("repeats", ""), ("events", "many")],
     )
     async def test_out_of_bounds_is_told_at_the_field_and_nothing_runs(
         self, lab: Lab, database: Database, field: str, value: object
     ) -> None:
-        answer = await lab.send("/lab/5/measure", **{**self.FIELDS, field: value})
+        answer = await lab.send(
+            "/lab/runs/start/outbox-speed", **{**self.FIELDS, field: value}, database=database.dialect
+        )
 
         assert answer.status_code == 422
-        assert f'id="id_{field}_error"' in text_of(answer)
+        assert f'id="id_outbox-speed_{field}_error"' in text_of(answer)
         async with database.reading() as session:
             assert await session.scalar(select(func.count(Run.id))) == 0
 
-    async def test_a_second_one_is_refused_and_says_why(self, lab: Lab) -> None:
-        with alone():
-            answer = await lab.send("/lab/5/measure", **self.FIELDS)
+    @pytest.mark.parametrize(("median", "key"), [(5.0, "woken"), (19.9, "woken"), (20.0, "quick"), (500.0, "tick")])
+    def test_a_prediction_is_judged_by_the_median(self, median: float, key: str) -> None:
+        one = Spread(median, median, median, 1)
+        result = OutboxResult(one, one, one, one, one, one, one, one, 1, [])
 
-        assert answer.status_code == 409
-        assert "Another experiment is running in this process." in text_of(answer)
+        assert bench.verdict(result) == key
+        assert key in dict(bench.WORKBENCH.predictions)
 
-    async def test_without_redis_it_says_so_and_stores_nothing(
-        self, lab: Lab, database: Database, settings: Any, without_redis: None
-    ) -> None:
-        settings.REDIS_SCRATCH_URL = "redis://127.0.0.1:1/4"
+    def test_without_a_timed_event_no_prediction_was_right(self) -> None:
+        one = Spread(1.0, 1.0, 1.0, 1)
 
-        answer = await lab.send("/lab/5/measure", **self.FIELDS)
-
-        assert answer.status_code == 503
-        assert "Redis does not answer, and half of what is measured here is Redis." in text_of(answer)
-        async with database.reading() as session:
-            assert await session.scalar(select(func.count(Run.id))) == 0
-
-    async def test_the_most_that_the_page_allows_ends_when_its_time_is_up(self, lab: Lab) -> None:
-        began = time.monotonic()
-
-        await lab.run("/lab/5/measure", events=3000, per_commit=1, repeats=5)
-
-        assert time.monotonic() - began < 15  # seven, and what a busy machine takes to come to an end
+        assert bench.verdict(OutboxResult(one, one, one, one, one, None, None, None, 1, [])) == ""
