@@ -58,30 +58,6 @@ def architecture() -> Diagram:
     )
 
 
-def entities() -> Diagram:
-    return Diagram(
-        name="entities",
-        title=_("How the tables hang together"),
-        text=_(
-            "A user has many assessments and many scores; each belongs to one user by a foreign key. An event names "
-            "the aggregate that it tells of, and has no foreign key, so that it outlives the row."
-        ),
-        nodes={
-            "users": Node("database", "users", _("one person")),
-            "assessments": Node("database", "assessments", _("one run of the test")),
-            "air_scores": Node("database", "air_scores", _("one result")),
-            "domain_events": Node("event", "domain_events", _("one fact, past tense")),
-        },
-        edges=[
-            Edge(start="users", end="assessments", label="1 : N"),
-            Edge(start="users", end="air_scores", label="1 : N"),
-            Edge(start="domain_events", end="air_scores", label=_("names"), dashed=True),
-        ],
-        wide=["assessments users air_scores domain_events"],
-        narrow=["users assessments", "air_scores domain_events"],
-    )
-
-
 def pool() -> Diagram:
     return Diagram(
         name="pool",
@@ -201,7 +177,6 @@ def outbox() -> Diagram:
 
 FIGURES: Mapping[str, Callable[[], Diagram]] = {
     "architecture": architecture,
-    "entities": entities,
     "pool": pool,
     "repositories": repositories,
     "read-through": read_through,

@@ -5,7 +5,6 @@ from functools import lru_cache
 import msgspec
 from sqlalchemy import Column, Index, Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import RelationshipProperty
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from qulab.db.base import Base
@@ -26,17 +25,6 @@ class TableView(msgspec.Struct, frozen=True):
     relationships: list[str]
 
 
-class RelationshipView(msgspec.Struct, frozen=True):
-    """A relationship of the models: `User.scores`, its direction, and what it does when its parent goes."""
-
-    name: str
-    target: str
-    direction: str
-    uselist: bool
-    cascade: str
-    on_delete: str
-
-
 class Ddl(msgspec.Struct, frozen=True):
     dialect: str
     text: str
@@ -49,17 +37,6 @@ def table_views() -> list[TableView]:
     """The tables of the guide, then all others by name."""
     rest = sorted(set(Base.metadata.tables) - set(SHOWN))
     return [_table(Base.metadata.tables[name]) for name in (*SHOWN, *rest)]
-
-
-def relationships() -> list[RelationshipView]:
-    found = [
-        _relationship(mapper.class_.__name__, one) for mapper in Base.registry.mappers for one in mapper.relationships
-    ]
-    return sorted(found, key=lambda one: (not one.uselist, one.name))
-
-
-def has_many_to_many() -> bool:
-    return any(one.secondary is not None for mapper in Base.registry.mappers for one in mapper.relationships)
 
 
 @lru_cache(maxsize=4)
@@ -106,15 +83,3 @@ def _column(column: "Column[object]") -> ColumnView:
     if column.unique:
         keys.append("unique")
     return ColumnView(column.name, str(column.type), not column.nullable, keys)
-
-
-def _relationship(owner: str, one: "RelationshipProperty[object]") -> RelationshipView:
-    keys = [key for column in one.remote_side for key in column.foreign_keys]
-    return RelationshipView(
-        name=f"{owner}.{one.key}",
-        target=one.mapper.class_.__name__,
-        direction=one.direction.name.replace("ONETO", "one-to-").replace("MANYTO", "many-to-").lower(),
-        uselist=bool(one.uselist),
-        cascade=", ".join(sorted(one.cascade)),
-        on_delete=next((str(key.ondelete) for key in keys if key.ondelete), ""),
-    )

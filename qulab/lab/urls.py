@@ -31,6 +31,7 @@ urlpatterns = [
     path("source/<path:path>", sources.page, name="source"),
     path("1", visit(1, models.page), name="models"),
     path("1/users", models.create_user, name="create-user"),
+    re_path(r"^1/try/(?P<what>duplicate|orphan|cascade)$", models.attempt, name="try"),
     path("2", visit(2, pool.page), name="pool"),
     path("2/reset", pool.reset, name="reset"),
     path("2/await", pool.forget_await, name="await"),

@@ -53,6 +53,14 @@ async def answer_nothing(page: Page) -> None:
     await expect(page.get_by_text("Choose one of these answers.")).to_be_visible()
 
 
+async def open_log(page: Page) -> None:
+    await page.locator("#statements > summary").click()
+
+
+async def explain_first(page: Page) -> None:
+    await page.locator("#statements").get_by_role("button", name="Explain").first.click()
+
+
 @dataclass(frozen=True)
 class State:
     """How a page comes to look like this. `pattern` is the name of its address in the URL configuration."""
@@ -80,14 +88,17 @@ class State:
 
 TOO_MANY_FIELDS = "/lab/1?" + "&".join(["a"] * 1200)
 UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
+UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
 EMPTY_FIELDS = (fill("Requests", ""), fill("At the same time", "0"), fill("Database work, ms", "51"))
 SMALL_POOLS = (fill("Largest pool", "4"), fill("Requests", "16"), fill("Repeats", "1"))
+FEW_SCORES = (fill("Scores", "16"), fill("Other scores", "100"), fill("Repeats", "1"))
+NO_SCORES = (fill("Scores", "3"), fill("Other scores", ""), fill("Repeats", "6"))
 NO_ABILITY = (fill("AI fluency θ", "5"), fill("Applied domain reasoning θ", ""), fill("Adaptive capacity θ", "-9"))
 FEW = (fill("Users", "20"), fill("Repeats", "1"))
 ONE_ROUND = (fill("Events", "60"), fill("Rounds", "1"))
 FEW_EACH = (fill("Operations", "20"), fill("Rounds", "1"))
 NO_EACH = (fill("Operations", "9"), fill("At the same time", ""))
-NO_ROUNDS = (fill("Events", "0"), fill("In one commit", ""), fill("Rounds", "6"))
+FAR = (fill("Number of users", "1000"), fill("Network round trip, ms", "5"), press("Draw the line"))
 NO_NUMBERS = (fill("Users", "0"), fill("Scores each", ""), fill("Repeats", "900"))
 FETCH_USER = press("Fetch user")
 ALL_DEAD = "status=dead&all=1"
@@ -144,6 +155,14 @@ STATES = [
         (fill("Email", "not an address"), press("Create user")),
         status=UNPROCESSABLE,
     ),
+    State("1-duplicate", "lab:models", "/lab/1", (press("Store their address again"), see("ix_users_email"))),
+    State(
+        "1-orphan", "lab:models", "/lab/1", (press("Store a score of nobody"), see("Refused: there is no such user"))
+    ),
+    State("1-would-go", "lab:models", "/lab/1", (press("Count what would go"), see("Nothing was deleted."))),
+    State("1-nobody", "lab:models", "/lab/1", (press("Count what would go"),), site="empty", status=UNPROCESSABLE),
+    State("1-deleted", "lab:models", "/lab/1", (*FEW_SCORES, press("Run"), see("The session deletes", within=40))),
+    State("1-no-scores", "lab:models", "/lab/1", (*NO_SCORES, press("Run")), status=UNPROCESSABLE),
     State("2", "lab:pool", "/lab/2"),
     State("2-swept", "lab:pool", "/lab/2", (*SMALL_POOLS, press("Run"), see("Why the knee is there", within=40))),
     State(
@@ -173,8 +192,15 @@ STATES = [
     State("3-scores", "lab:queries", "/lab/3", (press("Add three sample scores"), see("Three scores for"))),
     State("3-fetched", "lab:queries", "/lab/3", (press("Fetch lazily"),)),
     State("3-no-user", "lab:queries", "/lab/3", (press("Fetch eagerly"),), site="empty", status=UNPROCESSABLE),
-    State("3-measured", "lab:queries", "/lab/3", (*FEW, press("Measure"), see("20 users with 3 scores each"))),
-    State("3-refused", "lab:queries", "/lab/3", (*NO_NUMBERS, press("Measure")), status=UNPROCESSABLE),
+    State("3-measured", "lab:queries", "/lab/3", (*FEW, press("Run"), see("Four ways, the same rows"))),
+    State("3-what-if", "lab:queries", "/lab/3", (*FEW, press("Run"), *FAR, see("with the database further away"))),
+    State("3-refused", "lab:queries", "/lab/3", (*NO_NUMBERS, press("Run")), status=UNPROCESSABLE),
+    State("3-log", "lab:queries", "/lab/3", (open_log,)),
+    State("3-explained", "lab:queries", "/lab/3", (open_log, explain_first, see("each parameter"))),
+    State("explain", "lab:explain", "/", (open_log, explain_first, see("How the database would answer"))),
+    State("explain-refused", "lab:explain", "/lab/explain?statement=changed", status=HTTPStatus.BAD_REQUEST),
+    State("source", "lab:source", "/lab/source/outbox/relay.py"),
+    State("source-elsewhere", "lab:source", "/lab/source/manage.py", status=HTTPStatus.NOT_FOUND),
     State("4", "lab:cache", "/lab/4"),
     State("4-fetched", "lab:cache", "/lab/4", (FETCH_USER,)),
     State("4-score", "lab:cache", "/lab/4", (press("Fetch latest score"),)),
@@ -193,8 +219,12 @@ STATES = [
     State("5", "lab:outbox", "/lab/5"),
     State("5-stored", "lab:outbox", "/lab/5", (press("Calculate and store"), see("Stored together"))),
     State("5-refused", "lab:outbox", "/lab/5", (*NO_ABILITY, press("Calculate and store")), status=UNPROCESSABLE),
-    State("5-measured", "lab:outbox", "/lab/5", (*ONE_ROUND, press("Measure"), see("Written"))),
-    State("5-no-rounds", "lab:outbox", "/lab/5", (*NO_ROUNDS, press("Measure")), status=UNPROCESSABLE),
+    State("5-stopped", "lab:outbox", "/lab/5", (press("Stop the publisher"), see("Stopped: each relay ends"))),
+    State("5-started", "lab:outbox", "/lab/5", (press("Start the publisher"), see("Started, with"))),
+    State("5-before-commit", "lab:outbox", "/lab/5", (press("Crash before commit"), see("What it had sent"))),
+    State("5-after-publish", "lab:outbox", "/lab/5", (press("Crash after publish"), see("The life of"))),
+    State("5-no-crash", "lab:outbox", "/lab/5", (press("Crash after publish"),), site="broken", status=UNAVAILABLE),
+    State("5-measured", "lab:outbox", "/lab/5", (*ONE_ROUND, press("Run"), see("What the last drain sent"))),
     State("5-emulated", "lab:outbox", "/lab/5", site="empty"),
     State("5-down", "lab:outbox", "/lab/5", site="broken"),
     State("5-event", "lab:event", "/lab/5", (press("Calculate and store"), follow("See what became of the event"))),

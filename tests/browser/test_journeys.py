@@ -55,6 +55,36 @@ class TestDataModels:
         await expect(page.get_by_label("Email")).to_have_value(email)
         await expect(page.get_by_label("Name")).to_have_value(name)
 
+    async def test_what_the_schema_refuses_is_tried_and_told_with_constraint_and_field(
+        self, page: Page, sites: Sites
+    ) -> None:
+        await begin(page, sites.lab, "Data models")
+
+        await press(page, "Store their address again")
+
+        await expect(result(page).get_by_role("heading", name="Refused: the address is taken")).to_be_visible()
+        await expect(result(page).get_by_role("row", name="Constraint")).to_contain_text("ix_users_email")
+        await expect(result(page).get_by_role("row", name="Field")).to_contain_text("email")
+
+        await press(page, "Count what would go")
+
+        await expect(reading(result(page), "Scores go")).to_have_text(re.compile(r"^\d+$"))
+        await expect(result(page)).to_contain_text("Nothing was deleted.")
+
+    async def test_a_user_is_deleted_in_four_ways_and_what_each_sends_is_counted(
+        self, page: Page, sites: Sites
+    ) -> None:
+        await begin(page, sites.lab, "Data models")
+
+        await page.get_by_label("only the ORM that has loaded the scores").check()
+        await page.get_by_label("Scores", exact=True).fill("20")
+        await page.get_by_label("Repeats").fill("1")
+        await press(page, "Run")
+
+        await expect(result(page)).to_contain_text("As you expected:", timeout=40_000)
+        await expect(reading(result(page), "ORM, scores loaded: DELETEs")).to_contain_text("21")
+        await expect(reading(result(page), "plain DELETE: DELETEs")).to_contain_text("1")
+
     async def test_what_goes_with_a_user_is_said_and_the_next_section_is_one_click_away(
         self, page: Page, sites: Sites
     ) -> None:
@@ -133,14 +163,46 @@ class TestRepositories:
 
         await page.get_by_label("Repeats").fill("1")
         await page.get_by_label("one more than users").check()
-        await press(page, "Measure")
+        await press(page, "Run")
 
-        await expect(result(page)).to_contain_text("200 users with 3 scores each")
+        await expect(result(page)).to_contain_text("As you expected: one more than users.")
         ways = table(page, "Four ways compared")
         for way, statements in [("lazy", "201"), ("selectinload", "2"), ("joinedload", "1")]:
             row = ways.get_by_role("row").filter(has=page.get_by_role("rowheader", name=way, exact=True))
             await expect(row.get_by_role("cell").first).to_have_text(statements)
-        await expect(result(page)).to_contain_text("As you expected.")
+        await expect(ways.get_by_role("row", name="raiseload")).to_contain_text("lazy='raise'")
+        repeated = table(page, "Statements by text").get_by_role("row").filter(has_text="200 ×")
+        await expect(repeated).to_contain_text("walk_lazily")
+        await repeated.get_by_text("Plan: finds rows of air_scores through the index").click()
+        await expect(repeated.get_by_text("SEARCH air_scores USING INDEX")).to_be_visible()
+
+        await page.get_by_label("Number of users").fill("2000")
+        await page.get_by_label("Network round trip, ms").fill("10")
+        await press(page, "Draw the line")
+        await expect(page.get_by_text("2000 users would take").first).to_be_visible()
+        await expect(page.get_by_text("The same, with the database further away").first).to_be_visible()
+
+    async def test_a_page_tells_its_statements_their_lines_and_their_plans(
+        self, page: Page, sites: Sites, scripting: bool
+    ) -> None:
+        await begin(page, sites.lab, "Repositories and N+1")
+        address, log = page.url, page.locator("#statements")
+
+        await log.get_by_text("Statements of this page").click()
+        await expect(log.locator("summary").first).to_contain_text("1 statement,")
+        await log.get_by_role("button", name="Explain").click()
+        if scripting:
+            await expect(log.get_by_text("reads every row of users")).to_be_visible()
+            assert page.url == address
+        else:
+            await expect(page.get_by_role("heading", name="How the database would answer")).to_be_visible()
+            await expect(page.get_by_text("reads every row of users")).to_be_visible()
+            await page.go_back()
+            await page.locator("#statements > summary").click()
+
+        await page.locator("#statements").get_by_role("link", name="accounts/repositories.py:").click()
+        await expect(page.get_by_role("heading", level=1, name="accounts/repositories.py")).to_be_visible()
+        await expect(page.locator("span:target")).to_contain_text("self.list(order_by=")
 
     async def test_an_id_that_nobody_has_is_told_at_its_field(self, page: Page, sites: Sites) -> None:
         await begin(page, sites.lab, "Repositories and N+1")
@@ -202,6 +264,33 @@ class TestCaching:
         hits = int(await reading(result(page), "Hits").inner_text())
         assert hits + int(await reading(result(page), "Misses").inner_text()) == 500
 
+    async def test_other_values_move_the_line_and_wrong_ones_are_told_at_their_field(
+        self, page: Page, sites: Sites
+    ) -> None:
+        await page.goto(f"{sites.lab}/lab/4?ratio=0.5&t_cache=1&t_database=4#what-if")
+        part = page.locator("#what-if")
+        await expect(reading(part, "Pays from H on")).to_have_text("0.250")
+
+        await part.get_by_label("T_cache, ms").fill("2")
+        await press(page, "Draw")
+        await expect(reading(part, "Pays from H on")).to_have_text("0.500")
+
+        await part.get_by_label("Hit ratio H, 0 to 1").fill("1.5")
+        await press(page, "Draw")
+        await expect(part.locator("#what_if_ratio_problem")).to_have_text("Enter a number from 0 to 1.")
+
+    async def test_writers_are_killed_and_what_one_strategy_loses_was_expected(self, page: Page, sites: Sites) -> None:
+        await begin(page, sites.lab, "Caching with Redis")
+        await page.get_by_label("write-behind", exact=True).check()
+        await page.get_by_label("Operations", exact=True).fill("10")
+        await page.get_by_label("Rounds", exact=True).fill("1")
+
+        await press(page, "Run")
+
+        await expect(result(page)).to_contain_text("As you expected: write-behind.", timeout=40_000)
+        lost = result(page).locator("#plot-lost")
+        await expect(lost.get_by_role("img").first).to_have_accessible_name(re.compile("read-through: 0.0 % · 0 of"))
+
 
 class TestOutbox:
     async def test_an_event_waits_for_the_publisher_and_is_then_published_and_handled(
@@ -214,17 +303,17 @@ class TestOutbox:
         await press(page, "Calculate and store")
         await expect(result(page)).to_contain_text("The publisher was stopped at that moment")
         event = await page.get_by_role("link", name="See what became of the event").get_attribute("href")
-        await expect(_entry(page, "Pending events", event)).to_be_visible()
+        await expect(_entry(page, "Pending", event)).to_be_visible()
 
         await press(page, "Start the publisher")
         await expect(result(page)).to_contain_text(re.compile(r"Started, with \d+ events? to publish\."))
-        for place in ("Published events", "Inbox"):
+        for place in ("Published", "Inbox"):
             if not scripting:
                 await refresh_until(page, _entry(page, place, event))
             await expect(_entry(page, place, event)).to_be_visible()
-        await expect(_entry(page, "Pending events", event)).to_have_count(0)
+        await expect(_entry(page, "Pending", event)).to_have_count(0)
 
-        await _entry(page, "Published events", event).click()
+        await _entry(page, "Published", event).click()
         await expect(page.get_by_role("row", name="Marked as published")).to_contain_text("after the event was created")
         await expect(page.get_by_role("row", name="Handled by qulab")).to_contain_text("noted in its inbox")
 
@@ -249,4 +338,4 @@ async def _is_told(field: Locator, words: str) -> None:
 
 
 def _entry(page: Page, place: str, event: str | None) -> Locator:
-    return table(page, place).locator(f"a[href='{event}']")
+    return page.get_by_role("group", name=place, exact=True).locator(f"a[href='{event}']")

@@ -75,8 +75,8 @@ BUDGETS: dict[str, list[Case]] = {
     "lab/1/users": [
         only_post("/lab/1/users"),
         post("/lab/1/users", 3, NEW_USER),
-        post("/lab/1/users", 2, {"email": "", "name": ""}, 422),
-        post("/lab/1/users", 3, {"email": "user0000@example.com", "name": "Taken"}, 422),
+        post("/lab/1/users", 3, {"email": "", "name": ""}, 422),
+        post("/lab/1/users", 4, {"email": "user0000@example.com", "name": "Taken"}, 422),
     ],
     "lab/1/try/(?P<what>duplicate|orphan|cascade)": [
         only_post("/lab/1/try/orphan"),

@@ -1,11 +1,20 @@
+import html
+import re
+
 import pytest
-from sqlalchemy import func, select
+from msgspec.structs import replace
+from sqlalchemy import delete, func, select, text
 
 from accounts.models import User
 from accounts.services import create_user
-from outbox.models import DomainEvent
+from assessments.models import AIRScore, Assessment
+from assessments.services import add_sample_scores
+from outbox.models import DomainEvent, InboxEntry
 from qulab.db.base import Base
 from qulab.db.engine import Database
+from qulab.lab import entities, relations
+from qulab.lab.benches.cascade import verdict
+from qulab.lab.experiments import cascade
 from qulab.lab.models import Run
 from tests.lab.conftest import Lab, text_of
 
@@ -87,11 +96,64 @@ class TestSchemaOnThePage:
             for column in table.columns:
                 assert f"<code>{column.name}</code>" in page
 
-    async def test_shows_the_relationships_that_exist(self, lab: Lab) -> None:
+    async def test_the_diagram_has_a_line_for_each_column_and_foreign_key(self) -> None:
+        for drawing in entities.drawings():
+            for entity in drawing.entities:
+                table = Base.metadata.tables[entity.name]
+                assert [line.name for line in entity.lines] == [column.name for column in table.columns]
+                assert len(entity.indexes) == len(table.indexes)
+                assert [line.name for line in entity.lines if line.key == "FK"] == [
+                    column.name for column in table.columns if column.foreign_keys
+                ]
+            keys = [key for entity in drawing.entities for key in Base.metadata.tables[entity.name].foreign_keys]
+            assert len(drawing.links) == len(keys) == 2
+        assert "air_scores.user_id refers to users.id, on delete cascade." in entities.sentence()
+
+    async def test_a_link_ends_at_the_columns_that_it_joins(self) -> None:
+        for drawing in entities.drawings():
+            boxes = {entity.name: entity for entity in drawing.entities}
+            ends = {boxes[name].at("user_id") for name in ("assessments", "air_scores")}
+            assert {float(re.match(r"M[\d.]+,([\d.]+)", link.path)[1]) for link in drawing.links} == ends  # type: ignore[index]
+            assert all(f"V{boxes['users'].at('id')}H" in link.path for link in drawing.links)
+
+    async def test_shows_what_each_type_of_relationship_becomes(self, lab: Lab) -> None:
         page = text_of(await lab.get("/lab/1"))
 
-        assert "<code>User.scores</code>" in page
-        assert "<code>AIRScore.user</code>" in page
+        for told in ("User.scores", "AIRScore.user", "relationship(uselist=False)", "relationship(secondary=inbox)"):
+            assert f"<code>{told}</code>" in page
+        assert page.count("no score yet") == 2
+
+    async def test_the_examples_are_rows_that_are_there(self, lab: Lab, database: Database) -> None:
+        user = (await lab.run("/lab/1/users", email="one@example.com", name="One Of Many")).result.user
+        async with database.writing() as session:
+            score = (await add_sample_scores(session, user_id=user.id))[-1]
+            event = (await session.scalars(select(DomainEvent).where(DomainEvent.aggregate_id == score.id))).one()
+            session.add(InboxEntry(consumer_group="readers", event_id=event.id, event_type=event.event_type))
+            await session.commit()
+
+        page = text_of(await lab.get("/lab/1"))
+
+        assert "One Of Many: scores 3, assessments 0" in page
+        assert f'{score.id}</code><br>→ <code class="break">{event.id}</code>' in page
+        assert "1 group has handled this event" in page
+
+    @pytest.mark.parametrize(
+        ("name", "target"),
+        [
+            ("one_to_many", "JOIN air_scores ON users.id = air_scores.user_id"),
+            ("many_to_one", "JOIN users ON users.id = air_scores.user_id"),
+            ("one_to_one", "JOIN domain_events ON domain_events.aggregate_id = air_scores.id"),
+            ("many_to_many", "ON inbox_1.consumer_group = consumer_groups.name"),
+        ],
+    )
+    async def test_joins_are_compiled_from_the_declared_relationships(
+        self, database: Database, name: str, target: str
+    ) -> None:
+        sql = getattr(relations.joins(database.engine.dialect), name)
+
+        assert sql.endswith(target)
+        async with database.reading() as session:
+            assert await session.scalar(text(f"SELECT count(*) {sql}")) == 0
 
     async def test_lists_a_bounded_number_of_users(self, lab: Lab, database: Database) -> None:
         async with database.writing() as session:
@@ -102,3 +164,88 @@ class TestSchemaOnThePage:
 
         assert page.count("@example.com</td>") == 12
         assert "12 of 40 users" in page
+
+
+class TestTry:
+    async def user(self, lab: Lab) -> str:
+        run = await lab.run("/lab/1/users", email="first@example.com", name="First")
+        return str(run.result.user.id)
+
+    async def test_an_address_twice_is_refused_with_constraint_and_field(self, lab: Lab, database: Database) -> None:
+        run = await lab.run("/lab/1/try/duplicate", user=await self.user(lab))
+
+        result = run.result
+        assert (result.constraint, result.field, result.tried) == ("ix_users_email", "email", "first@example.com")
+        assert "ix_users_email" in result.words or result.words == "UNIQUE constraint failed: users.email"
+        assert (result.before, result.after) == (1, 1)
+        assert [(one.failed, one.sql.split()[0]) for one in result.statements] == [(True, "INSERT")]
+        assert await rows(database, User) == 1
+        assert result.words in html.unescape(text_of(await lab.get(f"/lab/1?run={run.id}")))
+
+    async def test_a_score_of_nobody_is_refused_and_not_stored(self, lab: Lab, database: Database) -> None:
+        run = await lab.run("/lab/1/try/orphan")
+
+        result, on_postgresql = run.result, database.dialect == "postgresql"
+        assert result.constraint == ("fk_air_scores_user_id_users" if on_postgresql else None)
+        assert result.field == ("user_id" if on_postgresql else None)
+        assert "foreign key" in result.words.lower()
+        assert (result.before, result.after) == (0, 0)
+        assert await rows(database, AIRScore) == 0
+
+    async def test_counts_what_a_deletion_would_take_along_and_deletes_nothing(
+        self, lab: Lab, database: Database
+    ) -> None:
+        user_id = await self.user(lab)
+        other = (await lab.run("/lab/1/users", email="other@example.com", name="Other")).result.user.id
+        async with database.writing() as session:
+            await add_sample_scores(session, user_id=user_id)
+            await add_sample_scores(session, user_id=other)
+            session.add(Assessment(user_id=user_id, component="vr"))
+            await session.commit()
+        models = (User, Assessment, AIRScore, DomainEvent)
+        before = [await rows(database, model) for model in models]
+
+        result = (await lab.run("/lab/1/try/cascade", user_id=user_id)).result
+
+        assert (result.assessments, result.scores, result.events) == (1, 3, 4)
+        assert [await rows(database, model) for model in models] == before
+        async with database.writing() as session:  # and so it is
+            await session.execute(delete(User).where(User.id == user_id))
+            await session.commit()
+        gone = [was - await rows(database, model) for was, model in zip(before, models, strict=True)]
+        assert gone == [1, 1, 3, 0]
+
+    @pytest.mark.parametrize("what", ["duplicate", "cascade"])
+    @pytest.mark.parametrize(("fields", "field"), [({"user_id": "nobody"}, "user_id"), ({}, "user")])
+    async def test_without_a_user_it_is_told_at_the_field(
+        self, lab: Lab, database: Database, what: str, fields: dict[str, str], field: str
+    ) -> None:
+        answer = await lab.send(f"/lab/1/try/{what}", **fields)
+
+        assert answer.status_code == 422
+        assert f'id="id_{field}_error"' in text_of(answer)
+        assert await rows(database, Run) == 0
+
+
+class TestCascade:
+    async def test_shows_counts_plots_and_statements_of_each_way(self, lab: Lab, sent: list[str]) -> None:
+        run = await lab.experiment("cascade", scores=8, others=20, repeats=1, expected="orm")
+
+        page = text_of(await lab.get(f"/lab/1?run={run.id}"))
+        assert run.result.ways[0].largest.deletes == 9
+        assert page.count('id="plot-cascade-') == 2
+        assert "DELETE FROM air_scores WHERE air_scores.id = " in re.sub("<[^>]+>", "", page)
+        assert "You expected:" in page
+        assert "only the ORM that has loaded the scores" in page
+
+    @pytest.mark.parametrize(
+        ("loaded", "passive", "key"), [(9, 1, "loaded"), (9, 9, "orm"), (1, 1, "none"), (1, 9, "")]
+    )
+    async def test_the_verdict_is_what_was_counted(
+        self, lab: Lab, sent: list[str], loaded: int, passive: int, key: str
+    ) -> None:
+        result = (await lab.experiment("cascade", scores=8, others=0, repeats=1)).result
+        counted = {cascade.LOADED: loaded, cascade.PASSIVE: passive}
+        ways = [replace(way, deletions=[replace(way.largest, deletes=counted.get(way.name, 1))]) for way in result.ways]
+
+        assert verdict(replace(result, ways=ways)) == key

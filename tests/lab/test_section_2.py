@@ -1,3 +1,9 @@
+import html
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import func, select
@@ -8,8 +14,18 @@ from assessments.services import add_sample_scores
 from outbox.models import DomainEvent
 from qulab.db.engine import Database, get_database
 from qulab.lab.benches import pool
+from qulab.lab.demonstrations.pool import MYPY_SAYS, SLIP
 from qulab.lab.measure import Spread
 from tests.lab.conftest import Lab, text_of
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def told(command: list[str]) -> str:
+    """What a tool of this environment prints."""
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=PROJECT, capture_output=True, text=True, check=False
+    ).stdout
 
 
 class TestReset:
@@ -61,6 +77,22 @@ class TestPoolOfThisProcess:
 
 
 class TestForgottenAwait:
+    def test_what_the_page_says_of_type_checker_and_linter_is_what_they_say(self, tmp_path: Path) -> None:
+        file = tmp_path / "answer.py"
+        file.write_text(SLIP)
+
+        mypy = told(["mypy", "--strict", "--cache-dir", str(PROJECT / ".mypy_cache"), str(file)])
+        ruff = told(["ruff", "check", "--isolated", "--select", "ALL", "--output-format", "concise", str(file)])
+
+        assert tuple(line.partition("answer.py:")[2] for line in mypy.splitlines()[:2]) == MYPY_SAYS
+        assert "await" not in ruff
+        assert not re.search(r"answer\.py:[67]:", ruff)  # the lines at fault
+
+    async def test_the_page_says_it_before_anything_ran(self, lab: Lab) -> None:
+        page = html.unescape(text_of(await lab.get("/lab/2")))
+
+        assert all(line in page for line in (*MYPY_SAYS, "result = session.execute(text("))
+
     async def test_shows_what_python_really_returned_and_said(self, lab: Lab) -> None:
         result = (await lab.run("/lab/2/await")).result
 

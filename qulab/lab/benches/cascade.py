@@ -31,7 +31,7 @@ def way_name(name: str) -> str:
         LOADED: _("ORM, scores loaded"),
         PASSIVE: _("ORM, database cascades"),
         PLAIN: _("plain DELETE"),
-        BARE: _("the same, no index"),
+        BARE: _("plain DELETE, no index"),
     }[name]
 
 

@@ -11,6 +11,20 @@ from assessments.services import lab_row_counts, reset_lab_data
 from qulab.db.session import Session
 from qulab.lab.runs import Kind
 
+# What is forgotten, as a file of its own; what mypy says of it is compared with the original by a test.
+SLIP = """from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+async def answer(session: AsyncSession) -> int:
+    result = session.execute(text("SELECT 42"))  # no await
+    return int(result.scalar_one())
+"""
+MYPY_SAYS = (
+    '7: error: "Coroutine[Any, Any, Result[Any]]" has no attribute "scalar_one"  [attr-defined]',
+    '7: note: Maybe you forgot to use "await"?',
+)
+
 
 class ResetResult(msgspec.Struct, frozen=True):
     deleted: dict[str, int]

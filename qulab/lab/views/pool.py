@@ -50,6 +50,8 @@ async def page(request: DatabaseRequest) -> HttpResponse:
         "section": section(2),
         "run": run,
         "settings": pages.pool_settings(database),
+        "slip": demonstrations.SLIP,
+        "mypy": demonstrations.MYPY_SAYS,
         "bench": await bench_view(request, "pool-sweep", run=run),
         **pages.pool_now(database),
     }
