@@ -99,6 +99,7 @@ ONE_ROUND = (fill("Events", "60"), fill("Rounds", "1"))
 FEW_EACH = (fill("Operations", "20"), fill("Rounds", "1"))
 NO_EACH = (fill("Operations", "9"), fill("At the same time", ""))
 FAR = (fill("Number of users", "1000"), fill("Network round trip, ms", "5"), press("Draw the line"))
+NO_ROUNDS = (fill("Events", "0"), fill("In one commit", ""), fill("Rounds", "6"))
 NO_NUMBERS = (fill("Users", "0"), fill("Scores each", ""), fill("Repeats", "900"))
 FETCH_USER = press("Fetch user")
 ALL_DEAD = "status=dead&all=1"
@@ -225,6 +226,7 @@ STATES = [
     State("5-after-publish", "lab:outbox", "/lab/5", (press("Crash after publish"), see("The life of"))),
     State("5-no-crash", "lab:outbox", "/lab/5", (press("Crash after publish"),), site="broken", status=UNAVAILABLE),
     State("5-measured", "lab:outbox", "/lab/5", (*ONE_ROUND, press("Run"), see("What the last drain sent"))),
+    State("5-no-rounds", "lab:outbox", "/lab/5", (*NO_ROUNDS, press("Run")), status=UNPROCESSABLE),
     State("5-emulated", "lab:outbox", "/lab/5", site="empty"),
     State("5-down", "lab:outbox", "/lab/5", site="broken"),
     State("5-event", "lab:event", "/lab/5", (press("Calculate and store"), follow("See what became of the event"))),

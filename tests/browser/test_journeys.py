@@ -176,8 +176,8 @@ class TestRepositories:
         await repeated.get_by_text("Plan: finds rows of air_scores through the index").click()
         await expect(repeated.get_by_text("SEARCH air_scores USING INDEX")).to_be_visible()
 
-        await page.get_by_label("Number of users").fill("2000")
-        await page.get_by_label("Network round trip, ms").fill("10")
+        await page.get_by_label("Number of users", exact=True).fill("2000")
+        await page.get_by_label("Network round trip, ms", exact=True).fill("10")
         await press(page, "Draw the line")
         await expect(page.get_by_text("2000 users would take").first).to_be_visible()
         await expect(page.get_by_text("The same, with the database further away").first).to_be_visible()

@@ -28,7 +28,7 @@ class QueriesForm(ExperimentForm):
 class WhatIfForm(forms.Form):
     """Another number of users, and a network: of both the model knows only what each statement cost here."""
 
-    users = NumberField(least=1, most=5000, initial=400, label=gettext_lazy("Users"), help_text="1–5000")
+    users = NumberField(least=1, most=5000, initial=400, label=gettext_lazy("Number of users"), help_text="1–5000")
     round_trip = NumberField(
         least=0, most=100, initial=0, label=gettext_lazy("Network round trip, ms"), help_text="0–100"
     )
