@@ -40,7 +40,7 @@ def ratio_over_time(outcomes: Sequence[str]) -> Plot:
         caption=_(
             "An empty cache begins with misses; H climbs as the popular users come again. Dashed: where it ended."
         ),
-        x=Axis(_("fetches"), low=0),
+        x=Axis(_("fetches"), low=0, high=len(outcomes) or 1),
         y=Axis("H", low=0, high=1),
         series=[Series("H", points, colour="cache", kind="line")],
         marks=[Mark("y", points[-1].y, f"H = {points[-1].y:.3f}")] if points else [],
