@@ -39,7 +39,7 @@ class Hub:
     """The readers of one event loop, and what feeds them."""
 
     def __init__(self, feeds: Mapping[str, Feed]) -> None:
-        self.published = asyncio.Event()  # a relay published something; whoever waits for it clears it
+        self.outbox_stirs = asyncio.Event()  # something was committed or published; whoever waits for it clears it
         self._feeds = feeds
         self._readers: set[Reader] = set()
         self._last: dict[str, Message] = {}
@@ -140,7 +140,7 @@ class Hub:
             if message is None:
                 await get_streams().ping()  # a server that hangs is silent too
             elif message["channel"] == keys.PUBLISHED_CHANNEL:
-                self.published.set()
+                self.outbox_stirs.set()
             else:
                 self.tell(message["channel"].removeprefix(LIVE), in_one_line(message["data"]))
 

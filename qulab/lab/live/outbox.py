@@ -1,24 +1,27 @@
-"""The outbox is read once for everybody who looks at it: at each word of a relay's, and a few times a second besides.
+"""The outbox is read once for everybody who looks at it: when it stirs, and a few times a second besides.
 
-A reading is one statement. The rows are read, and drawn, only where it says that they changed.
+A reading is one statement. The rows are read, and drawn, only where it says that they changed. No connection is held
+while Redis is asked.
 """
 
 import asyncio
 import time
+from typing import Any
 
 import msgspec
 from django.template.loader import render_to_string
 
 from outbox import selectors
+from outbox.selectors import Pulse
 from qulab.db.engine import get_database
 from qulab.db.errors import is_outage
 from qulab.lab import outbox_pages as pages
 from qulab.lab.live.hub import Hub
 from qulab.lab.live.topics import OUTBOX
 
-PERIOD = 0.2  # seconds between two looks when no relay says anything
-SETTLING = 0.03  # seconds: a relay speaks before its second transaction is committed
-IDLE_READINGS = 1.0  # seconds between readings that say the same
+PERIOD = 0.2  # seconds between two looks when nothing stirs
+SPACING = 0.04  # seconds at least: a drain says a word for each of its batches
+IDLE = 1.0  # seconds after which the relay's log is read, and a reading told, that may be the same
 
 
 class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -31,38 +34,54 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     away: bool = False
 
 
-async def outbox(hub: Hub) -> None:
-    """Readings of the outbox. A database that does not answer is told, and asked again."""
-    seen, told_at = None, 0.0
-    while hub.is_heard(OUTBOX):
+class Reader:
+    """What was read and told last."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._beat: tuple[Any, ...] | None = None
+        self._activity: dict[str, Any] = {}
+        self._told_at = 0.0
+
+    async def step(self) -> None:
+        """Read, and tell what is new. A database that does not answer is told, too."""
         try:
-            activity = await pages.activity_view()  # Redis first: no connection is held while it is asked
             async with get_database().reading() as session:
                 pulse = await selectors.pulse(session)
-                state = (pulse.beat, activity)
-                lanes = {**activity, **await pages.outbox_tables(session)} if state != seen else {}
+            if pulse.beat != self._beat or time.monotonic() - self._told_at >= IDLE:
+                await self._look_closer(pulse)
+            elif pulse.depth:
+                self._tell(pulse)
         except Exception as error:
             if not is_outage(error):
                 raise
-            _tell(hub, Reading(time.time(), away=True))
-            seen = None
-        else:
-            if lanes or pulse.depth or time.monotonic() - told_at >= IDLE_READINGS:
-                html = render_to_string("partials/outbox_tables.html", lanes) + "" if lanes else ""  # a plain str
-                _tell(hub, Reading(time.time(), pulse.depth, pulse.lag_seconds or 0.0, html))
-                seen, told_at = state, time.monotonic()
-        await _wait(hub)
+            self._beat = None
+            self._hub.tell(OUTBOX, msgspec.json.encode(Reading(time.time(), away=True)))
+
+    async def _look_closer(self, pulse: Pulse) -> None:
+        activity = await pages.activity_view()
+        html = ""
+        if (pulse.beat, activity) != (self._beat, self._activity):
+            async with get_database().reading() as session:
+                lanes = await pages.outbox_tables(session)
+            html = render_to_string("partials/outbox_tables.html", {**activity, **lanes}) + ""  # a plain str
+        self._beat, self._activity, self._told_at = pulse.beat, activity, time.monotonic()
+        self._tell(pulse, html)
+
+    def _tell(self, pulse: Pulse, html: str = "") -> None:
+        reading = Reading(time.time(), pulse.depth, pulse.lag_seconds or 0.0, html)
+        self._hub.tell(OUTBOX, msgspec.json.encode(reading), greets=bool(html))
 
 
-def _tell(hub: Hub, reading: Reading) -> None:
-    hub.tell(OUTBOX, msgspec.json.encode(reading), greets=bool(reading.html))
-
-
-async def _wait(hub: Hub) -> None:
-    try:
-        async with asyncio.timeout(PERIOD):
-            await hub.published.wait()
-    except TimeoutError:
-        return
-    await asyncio.sleep(SETTLING)
-    hub.published.clear()
+async def outbox(hub: Hub) -> None:
+    """Readings for as long as somebody listens."""
+    reader = Reader(hub)
+    while hub.is_heard(OUTBOX):
+        await reader.step()
+        await asyncio.sleep(SPACING)
+        try:
+            async with asyncio.timeout(PERIOD - SPACING):
+                await hub.outbox_stirs.wait()
+        except TimeoutError:
+            continue
+        hub.outbox_stirs.clear()

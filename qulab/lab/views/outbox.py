@@ -1,5 +1,6 @@
 """Section 5: what is pending and published is read from the tables, and the switch is the relay's own stored flag."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from redis.exceptions import RedisError
 
 from assessments.forms import ScoreForm
 from outbox import selectors
-from qulab.db.engine import get_database
+from qulab.db.engine import Database, get_database
 from qulab.db.errors import NotFound
 from qulab.db.middleware import DatabaseRequest
 from qulab.lab import outbox_pages as pages
@@ -22,6 +23,7 @@ from qulab.lab.crashes import seams
 from qulab.lab.crashes.parent import Crashing, NothingCrashed
 from qulab.lab.demo_users import event_demo_user
 from qulab.lab.demonstrations import outbox as demonstrations
+from qulab.lab.live.hubs import hubs
 from qulab.lab.sections import section
 from qulab.lab.views.common import CONFLICT, OK, UNAVAILABLE, UNPROCESSABLE, action, asked_run, to_run
 
@@ -41,6 +43,7 @@ async def store_score(request: DatabaseRequest) -> HttpResponse:
     except NotFound:
         form.add_error("user_id", _("No user has this id. Copy one from section 1."))
         return await _show(request, form, UNPROCESSABLE)
+    hubs.get().outbox_stirs.set()  # who looks at the lanes sees it wait
     return to_run("outbox", await _save(request, result, form.cleaned_data))
 
 
@@ -50,7 +53,10 @@ async def switch(request: DatabaseRequest, to: str) -> HttpResponse:
     return to_run("outbox", await runs.save(request.db, demonstrations.SWITCH, result, database=get_database()))
 
 
-CRASHES = {"before-commit": (seams.BEFORE, seams.before_commit), "after-publish": (seams.AFTER, seams.after_publish)}
+CRASHES: Mapping[str, tuple[runs.Kind[Any], Callable[[Database], Awaitable[Any]]]] = {
+    "before-commit": (seams.BEFORE, seams.before_commit),
+    "after-publish": (seams.AFTER, seams.after_publish),
+}
 STATUSES = {Crashing: CONFLICT, seams.Stopped: CONFLICT, NothingCrashed: UNAVAILABLE}
 
 
