@@ -30,6 +30,9 @@ class TestCascade:
         for way in result.ways:
             assert [one.deleted for one in way.deletions] == [2, 8, 32, 128]
 
+    async def test_only_the_last_way_has_no_index_to_find_the_scores_by(self, result: CascadeResult) -> None:
+        assert {way.name: way.indexed for way in result.ways} == {LOADED: True, PASSIVE: True, PLAIN: True, BARE: False}
+
     async def test_each_reading_is_a_sample(self, bench: Bench, result: CascadeResult) -> None:
         samples = bench.samples.kept
 

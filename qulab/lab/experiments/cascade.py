@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import delete, event, func, select, text
+from sqlalchemy import delete, event, func, inspect, select, text
 from sqlalchemy.orm import selectinload
 
 from accounts.models import User
@@ -54,7 +54,10 @@ class Deletion(msgspec.Struct, frozen=True):
 
 
 class Way(msgspec.Struct, frozen=True):
-    """One way to delete, over all sizes; `sent` are the statements of the largest."""
+    """One way to delete, over all sizes; `sent` are the statements of the largest.
+
+    `indexed`: whether the database said that it has an index of the foreign key.
+    """
 
     name: str
     indexed: bool
@@ -128,7 +131,9 @@ async def run(parameters: CascadeParameters, bench: Bench, progress: Progress = 
                 await place.seed(sizes, parameters.others)
             await places[False].drop_indexes()
             readings = await _take_turns(places, sizes, parameters.repeats, bench, progress)
-    return CascadeResult(parameters.others, [_way(name, sizes, readings) for name in WAYS])
+            found = {wanted: await place.has_index() for wanted, place in places.items()}
+    ways = [_way(name, sizes, readings, indexed=found[wanted]) for name, (_, wanted) in WAYS.items()]
+    return CascadeResult(parameters.others, ways)
 
 
 class Place:
@@ -164,6 +169,11 @@ class Place:
                 if next(iter(index.columns)).name == "user_id":
                     await session.execute(text(f"DROP INDEX {index.name}"))
             await session.commit()
+
+    async def has_index(self) -> bool:
+        async with self.database.engine.connect() as connection:
+            found = await connection.run_sync(lambda one: inspect(one).get_indexes(SCORES.name))
+        return any(index["column_names"][0] == "user_id" for index in found)
 
     async def read(self, delete_user: Delete, size: int) -> Reading:
         async with self._unfinished() as session:
@@ -222,9 +232,9 @@ async def _take_turns(
     return readings
 
 
-def _way(name: str, sizes: Sequence[int], readings: Readings) -> Way:
+def _way(name: str, sizes: Sequence[int], readings: Readings, *, indexed: bool) -> Way:
     last = readings[name, sizes[-1]][-1].statements
-    return Way(name, WAYS[name][1], [_deletion(size, readings[name, size]) for size in sizes], last[:MOST_SHOWN])
+    return Way(name, indexed, [_deletion(size, readings[name, size]) for size in sizes], last[:MOST_SHOWN])
 
 
 def _deletion(size: int, readings: Sequence[Reading]) -> Deletion:
