@@ -5,6 +5,7 @@ import { isInUse, subscribe } from "./live.js";
 
 const SHOWN = 120; // seconds
 const SLIDE = { duration: 420, easing: "cubic-bezier(0.2, 0, 0.2, 1)" };
+const PLOT_EVERY = 500; // milliseconds
 const FALLBACK = 2000; // milliseconds between two looks while there is no stream
 const section = document.getElementById("events");
 const lanes = section.querySelector("[data-lanes]");
@@ -17,8 +18,10 @@ let drawn = "";
 
 const slips = () => [...lanes.querySelectorAll("[data-key]")];
 
+/* Where each slip is: its lane, and its place in the window. */
 function places() {
-  return new Map(slips().map((slip) => [slip.dataset.key, slip.getBoundingClientRect()]));
+  const place = (slip) => ({ lane: slip.closest(".lane").ariaLabel, box: slip.getBoundingClientRect() });
+  return new Map(slips().map((slip) => [slip.dataset.key, place(slip)]));
 }
 
 function draw(html) {
@@ -33,19 +36,22 @@ function draw(html) {
   if (before && !still.matches) slide(before);
 }
 
+/* Only what changed its lane, or is new: what others make room for has not changed. */
 function slide(before) {
   const now = places();
   for (const slip of slips()) {
     const { key, after } = slip.dataset;
-    const from = before.get(key) || before.get(after) || now.get(after);
-    if (from) move(slip, from, now.get(key));
+    const [was, is] = [before.get(key), now.get(key)];
+    if (was && was.lane === is.lane) continue;
+    const from = was || before.get(after) || now.get(after);
+    if (from) move(slip, from.box, is.box);
     else slip.animate([{ opacity: 0 }, { opacity: 1 }], SLIDE);
   }
 }
 
 function move(slip, from, to) {
-  const [x, y] = [from.left - to.left, from.top - to.top];
-  if (x || y) slip.animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }], SLIDE);
+  const start = `translate(${from.left - to.left}px, ${from.top - to.top}px)`;
+  slip.animate([{ transform: start }, { transform: "none" }], SLIDE);
 }
 
 lanes.addEventListener("focusout", () => setTimeout(() => waiting && draw(waiting)));
@@ -54,6 +60,7 @@ lanes.addEventListener("focusout", () => setTimeout(() => waiting && draw(waitin
 
 const readings = { at: [], pending: [], lag: [] };
 const gauges = [];
+let due = 0;
 
 function colour(figure) {
   return getComputedStyle(figure).color;
@@ -102,10 +109,11 @@ function note(reading) {
   readings.pending.push(reading.pending);
   readings.lag.push(reading.lag || 0);
   while (readings.at[0] < reading.at - SHOWN - 5) for (const all of Object.values(readings)) all.shift();
-  plotAll();
+  if (!due) due = setTimeout(plotAll, PLOT_EVERY);
 }
 
 function plotAll() {
+  due = 0;
   const now = readings.at.at(-1);
   const at = readings.at.map((one) => one - now);
   for (const { plot, name } of gauges) {
