@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from qulab.lab.learner import Outcome, checkpoints, cookie, learner_of, remember
 from qulab.lab.learner.checkpoints import Asked, Checkpoint
-from qulab.lab.views.common import OK, UNPROCESSABLE
+from qulab.lab.views.common import UNPROCESSABLE
 
 Page = Callable[[Any], Coroutine[Any, Any, HttpResponse]]
 
@@ -24,7 +24,7 @@ def visit(section: int, page: Page) -> Page:
         before = learner_of(request)
         learner = cookie.keep(request, before.visit(section))
         response = await page(request)
-        if learner != before and response.status_code == OK and cookie.NAME not in response.cookies:
+        if learner != before and cookie.NAME not in response.cookies:
             remember(response, learner)
         return response
 
