@@ -18,6 +18,7 @@ from qulab.lab.experiments.cache_strategies import STRATEGIES
 from qulab.lab.experiments.cache_writer import Order, Said
 from qulab.lab.scratch import Place, place_of
 from tests.bench.conftest import Traces, Watched
+from tests.bench.test_cache_strategies import store
 
 IDS = [str(number) for number in range(3)]
 
@@ -66,11 +67,13 @@ class TestLostWrites:
     ) -> None:
         monkeypatch.setattr(Writers, "_heard", lambda _self: asyncio.Event().wait())
 
-        async with bench.scratch(User) as scratch, writers() as ready:
+        async with bench.scratch(User) as scratch:
+            await store(scratch, IDS)  # so that it writes until it is killed
             place = await place_of(scratch)
-            asking = asyncio.ensure_future(ready.killed(order_in(place, settings.REDIS_SCRATCH_URL), 0))
-            await until_there_are(2)
-            asking.cancel()
+            async with asyncio.timeout(30), writers() as ready:
+                asking = asyncio.ensure_future(ready.killed(order_in(place, settings.REDIS_SCRATCH_URL), 0))
+                await until_there_are(2)
+                asking.cancel()
 
         assert writing() == []
 

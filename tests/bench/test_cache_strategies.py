@@ -12,16 +12,16 @@ from accounts.models import User
 from accounts.snapshots import UserSnapshot
 from qulab.db.engine import Database
 from qulab.lab.experiments import Bench, Busy, alone
-from qulab.lab.experiments.cache_contest import SAMPLED, contest
+from qulab.lab.experiments.cache_contest import SAMPLED, SoFar, contest
 from qulab.lab.experiments.cache_pairs import ContestParameters, rows
 from qulab.lab.experiments.cache_patterns import PATTERNS, Operation, Pattern, operations
 from qulab.lab.experiments.cache_rows import Rows
 from qulab.lab.experiments.cache_strategies import STRATEGIES, Strategy
-from qulab.lab.experiments.cache_trial import Ledger, trial
+from qulab.lab.experiments.cache_trial import Ledger, Trial, trial
 from qulab.lab.experiments.tables import lines
 from tests.bench.conftest import Traces, Watched
 
-SMALL = ContestParameters(operations=12, concurrency=4, users=5, repeats=1, kills=0, period_ms=5)
+SMALL = ContestParameters(operations=12, concurrency=4, users=5, repeats=1, kills=0, period_ms=1000)
 LONG = 1000.0  # seconds: no flush, and no refresh, within a test
 IDS = [str(number) for number in range(30)]
 
@@ -182,6 +182,33 @@ class TestPatterns:
 
 def written_part(name: str) -> float:
     return sum(one.writes for one in operations(PATTERNS[name], IDS, 2000, users=10, seed=1)) / 2000
+
+
+class TestSoFar:
+    def test_goes_on_from_trial_to_trial(self, bench: Bench) -> None:
+        so_far = SoFar(bench, "cache-aside")
+
+        so_far(SAMPLED - 1, 1)
+        so_far(SAMPLED, 2)
+        so_far.end(a_trial(reads=7, stale=3))
+        so_far(SAMPLED, 4)
+
+        assert [(one.x, one.y) for one in bench.samples.kept] == [(SAMPLED, 2), (7, 3), (7 + SAMPLED, 7)]
+
+
+def a_trial(*, reads: int, stale: int) -> Trial:
+    return Trial(
+        reads=reads,
+        writes=0,
+        hits=0,
+        stale=stale,
+        loads=0,
+        commits=0,
+        read_p50=1.0,
+        read_p99=1.0,
+        write_p50=None,
+        write_p99=None,
+    )
 
 
 class TestContest:

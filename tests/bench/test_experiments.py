@@ -33,7 +33,7 @@ SMALL: dict[str, msgspec.Struct] = {
     "pool": pool_ways.PoolBenchParameters(requests=20, concurrency=8, work_ms=2, size=3, overflow=2, repeats=2),
     "queries": queries.QueriesParameters(users=5, scores_per_user=2, repeats=2),
     "cache": cache_bench.ReportParameters(users=10, fetches=40, repeats=2, peer_rounds=0),
-    "cache-strategies": ContestParameters(operations=5, concurrency=2, users=5, repeats=1, kills=0, period_ms=5),
+    "cache-strategies": ContestParameters(operations=5, concurrency=2, users=5, repeats=1, kills=0, period_ms=1000),
     "repository": repository_questions.RepositoryParameters(rows=60, rounds=2, calls=2),
     "outbox": SMALL_OUTBOX,
 }
