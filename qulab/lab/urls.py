@@ -56,7 +56,7 @@ urlpatterns = [
     path("5", visit(5, outbox.page), name="outbox"),
     path("5/scores", outbox.store_score, name="store-score"),
     re_path(r"^5/publisher/(?P<to>start|stop)$", outbox.switch, name="publisher"),
-    re_path(r"^5/crash/(?P<where>before-commit|after-publish)$", outbox.crash, name="crash"),
+    re_path(r"^5/crash/(?P<where>commit|publish)$", outbox.crash, name="crash"),
     path("5/tables", outbox.tables, name="outbox-tables"),
     path("5/events/<str:event_id>", outbox.event, name="event"),
 ]

@@ -128,9 +128,9 @@ BUDGETS: dict[str, list[Case]] = {
         post("/lab/5/publisher/stop", 3),
         post("/lab/5/publisher/start", 3),
     ],
-    "lab/5/crash/(?P<where>before-commit|after-publish)": [
-        only_post("/lab/5/crash/after-publish"),
-        post("/lab/5/crash/before-commit", 3),
+    "lab/5/crash/(?P<where>commit|publish)": [
+        only_post("/lab/5/crash/publish"),
+        post("/lab/5/crash/commit", 3),
     ],
     "lab/5/tables": [Case("/lab/5/tables", 5)],
     "lab/5/events/<str:event_id>": [Case("/lab/5/events/{pending}", 2), Case("/lab/5/events/nobody", 1, status=404)],

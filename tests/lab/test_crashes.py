@@ -24,7 +24,7 @@ from qulab.lab.demo_users import event_demo_user
 from qulab.lab.experiments.beside import beside
 from tests.lab.conftest import Lab, text_of
 
-BEFORE_COMMIT, AFTER_PUBLISH = "/lab/5/crash/before-commit", "/lab/5/crash/after-publish"
+BEFORE_COMMIT, AFTER_PUBLISH = "/lab/5/crash/commit", "/lab/5/crash/publish"
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ async def switch(request: DatabaseRequest, to: str) -> HttpResponse:
 
 
 CRASHES: Mapping[str, tuple[runs.Kind[Any], Callable[[Database], Awaitable[Any]]]] = {
-    "before-commit": (seams.BEFORE, seams.before_commit),
-    "after-publish": (seams.AFTER, seams.after_publish),
+    "commit": (seams.BEFORE, seams.before_commit),
+    "publish": (seams.AFTER, seams.after_publish),
 }
 STATUSES = {Crashing: CONFLICT, seams.Stopped: CONFLICT, NothingCrashed: UNAVAILABLE}
 
