@@ -132,6 +132,8 @@ class TestStart:
         async def refuse(_run_id: str) -> None:
             raise ConnectionRefusedError
 
+        known = await ask(lab)  # who has no cookie yet is another visitor with each request
+        await lab.send(f"/lab/runs/{known}/cancel")
         with monkeypatch.context() as broken:
             broken.setattr(queue, "send", refuse)
             answer = await lab.send(START, **SMALL, database=get_database().dialect)
