@@ -7,6 +7,9 @@ from redis.asyncio.client import Pipeline
 
 from accounts.services import create_sample_users
 from qulab.db.engine import Database
+from qulab.lab.benches import BENCHES
+from qulab.lab.models import Run, RunStatus
+from qulab.lab.workbench import Workbench
 
 # Not `/` and `/readyz`: they ask all parts at the same time, each in a task of its own, and none waits for another.
 PAGES = ["/lab/1", "/lab/2", "/lab/2/reset", "/lab/3", "/lab/4", "/lab/5", "/lab/5/tables"]
@@ -81,3 +84,20 @@ class TestConnections:
                 held_by[action] = list(held)
 
         assert held_by == {}
+
+    @pytest.mark.parametrize("bench", BENCHES.values(), ids=lambda bench: bench.name)
+    async def test_no_page_of_a_run_under_way_holds_one(
+        self, database: Database, held: list[tuple[object, ...]], bench: Workbench
+    ) -> None:
+        run = Run(experiment=bench.name, status=RunStatus.QUEUED, parameters={"database": "sqlite"})
+        async with database.writing() as session:
+            session.add(run)
+            await session.commit()
+        client = AsyncClient()
+        await client.get(f"/lab/{bench.section}")  # so that its demo user is there
+        held.clear()
+
+        for address in (f"/lab/{bench.section}?run={run.id}", f"/lab/runs/{run.id}"):
+            assert "under-way" in (await client.get(address)).content.decode()
+
+        assert held == []

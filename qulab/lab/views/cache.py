@@ -97,7 +97,6 @@ async def _show(request: DatabaseRequest) -> HttpResponse:
     # Redis first: no connection of the database is held while it is asked.
     redis, entries = await redis_keys.look(cache), await demonstrations.user_entries(cache, user.id)
     run, counted = await asked_run(request, 4), pages.cache_metrics(cache.metrics)
-    await request.db.rollback()  # a run that is under way is looked up in Redis
     asked = _asked(request, run, counted)
     context = {
         "section": section(4),
