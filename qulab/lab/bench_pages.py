@@ -57,6 +57,11 @@ class BenchView(msgspec.Struct, frozen=True, kw_only=True):
     shown: RunView | None = None
 
     @property
+    def is_refused(self) -> bool:
+        """Whether the what-if was asked with values out of bounds."""
+        return self.shown is not None and self.shown.what_if is not None and bool(self.shown.what_if.errors)
+
+    @property
     def refresh(self) -> bool:
         """Whether the page has to be asked for again, where there is no JavaScript."""
         return self.shown is not None and self.shown.run.is_under_way and not self.shown.lost

@@ -65,6 +65,10 @@ async def ask_what_if(page: Page) -> None:
     await page.goto(page.url.partition("#")[0] + "?users=1000&round_trip=5")
 
 
+async def work_longer(page: Page) -> None:
+    await page.goto(page.url.partition("#")[0] + "?work_ms=20&concurrency=3")
+
+
 async def explain_first(page: Page) -> None:
     await page.locator("#statements").get_by_role("button", name="Explain").first.click()
 
@@ -99,6 +103,7 @@ UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
 UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
 EMPTY_FIELDS = (fill("Requests", ""), fill("At the same time", "0"), fill("Database work, ms", "51"))
 SMALL_POOLS = (fill("Largest pool", "4"), fill("Requests", "16"), fill("Repeats", "1"))
+SWEPT = (*SMALL_POOLS, press("Run"), see("Why the knee is there", within=40))
 FEW_SCORES = (fill("Scores", "16"), fill("Other scores", "100"), fill("Repeats", "1"))
 NO_SCORES = (fill("Scores", "3"), fill("Other scores", ""), fill("Repeats", "6"))
 NO_ABILITY = (fill("AI fluency θ", "5"), fill("Applied domain reasoning θ", ""), fill("Adaptive capacity θ", "-9"))
@@ -169,23 +174,14 @@ STATES = [
     ),
     State("1-would-go", "lab:models", "/lab/1", (press("Count what would go"), see("Nothing was deleted."))),
     State("1-nobody", "lab:models", "/lab/1", (press("Count what would go"),), site="empty", status=UNPROCESSABLE),
-    State("1-deleted", "lab:models", "/lab/1", (*FEW_SCORES, press("Run"), see("The session deletes", within=40))),
-    State("1-no-scores", "lab:models", "/lab/1", (*NO_SCORES, press("Run")), status=UNPROCESSABLE),
-    State("2", "lab:pool", "/lab/2"),
-    State("2-swept", "lab:pool", "/lab/2", (*SMALL_POOLS, press("Run"), see("Why the knee is there", within=40))),
     State(
-        "2-what-if",
-        "lab:pool",
-        "/lab/2",
-        (
-            *SMALL_POOLS,
-            press("Run"),
-            see("Why the knee is there", within=40),
-            press("Draw the line"),
-            see("As measured"),
-        ),
+        "1-deleted", "lab:models", "/lab/1", (*FEW_SCORES, press("Run"), see("The session deletes", within=40), reload)
     ),
-    State("2-refused", "lab:pool", "/lab/2", (*EMPTY_FIELDS, press("Run")), status=UNPROCESSABLE),
+    State("1-no-scores", "lab:models", "/lab/1", (*NO_SCORES, press("Run"), see("Enter a whole number from 1 to 5."))),
+    State("2", "lab:pool", "/lab/2"),
+    State("2-swept", "lab:pool", "/lab/2", (*SWEPT, reload)),
+    State("2-what-if", "lab:run", "/lab/2", (*SWEPT, follow("Address of this run"), work_longer, see("As measured"))),
+    State("2-refused", "lab:pool", "/lab/2", (*EMPTY_FIELDS, press("Run"), see("Enter a whole number from 1 to 64."))),
     State("2-await", "lab:pool", "/lab/2", (press("Run both"),)),
     State("2-confirm", "lab:reset", "/lab/2/reset"),
     State("2-confirm-empty", "lab:reset", "/lab/2/reset", site="empty"),

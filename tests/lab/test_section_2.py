@@ -129,6 +129,15 @@ class TestSweep:
         assert [point.y for point in asked.points] == [pytest.approx(1000 / (measured + 49))] * 2
         assert asked.model
 
+    async def test_other_values_out_of_bounds_are_told_at_the_field(self, lab: Lab, sent: list[str]) -> None:
+        run = await lab.experiment("pool-sweep", **SWEEP)
+
+        answer = await lab.get(f"/lab/runs/{run.id}?work_ms=101&concurrency=")
+
+        assert answer.status_code == 422
+        assert all(f'id="id_{name}_error"' in text_of(answer) for name in ("work_ms", "concurrency"))
+        assert 'class="line c-event model"' not in text_of(answer)
+
     @pytest.mark.parametrize(
         ("field", "value"),
         [("size", 33), ("overflow", -1), ("concurrency", 0), ("requests", ""), ("work_ms", 21), ("each_time", "maybe")],

@@ -18,7 +18,7 @@ from qulab.lab.benches import BENCHES
 from qulab.lab.learner import Learner, Outcome, learner_of, remember
 from qulab.lab.runs import SavedRun, export, queue
 from qulab.lab.sections import section
-from qulab.lab.views.common import CONFLICT, FORBIDDEN, TOO_MANY, UNAVAILABLE, UNPROCESSABLE
+from qulab.lab.views.common import CONFLICT, FORBIDDEN, OK, TOO_MANY, UNAVAILABLE, UNPROCESSABLE
 from qulab.lab.workbench import ExperimentForm, Workbench
 
 
@@ -68,7 +68,7 @@ async def page(request: DatabaseRequest, run_id: str) -> HttpResponseBase:
         return HttpResponseRedirect(f"{reverse(section(run.section).url_name)}?run={run.id}#result")
     view = await bench_view(request, run.kind, run=run)
     context = {"section": section(run.section), "run": run, "bench": view, "refresh": view.refresh}
-    response = render(request, "lab/run.html", context)
+    response = render(request, "lab/run.html", context, status=UNPROCESSABLE if view.is_refused else OK)
     patch_vary_headers(response, ("HX-Request",))
     _judge(response, run, learner)
     _stay_in_section(request, response, run)
