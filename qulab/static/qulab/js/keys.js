@@ -3,7 +3,6 @@
 
 const PAUSE = 1500; // milliseconds between the two keys of g 1
 const TYPING = "input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]";
-const RUN = "main [data-keys=r], main form[action*='/lab/runs/start/'] button:not([type=button])";
 
 const help = document.getElementById("keys");
 let pending = "";
@@ -33,7 +32,7 @@ function toggleHelp() {
 const ACTIONS = {
   "/": find,
   "?": toggleHelp,
-  r: () => press(RUN),
+  r: () => press("main [data-keys=r]"),
   t: () => (document.querySelector("[data-theme-toggle]").click(), true),
 };
 
