@@ -21,7 +21,9 @@ def upgrade() -> None:
         runs.add_column(sa.Column("error", sa.Text(), nullable=True))
         runs.add_column(sa.Column("started_at", UTCDateTime(), nullable=True))
         runs.add_column(sa.Column("finished_at", UTCDateTime(), nullable=True))
-        runs.create_check_constraint(op.f("ck_lab_runs_status"), "status IN ('queued', 'running', 'done', 'cancelled', 'failed')")
+        runs.create_check_constraint(
+            op.f("ck_lab_runs_status"), "status IN ('queued', 'running', 'done', 'cancelled', 'failed')"
+        )
     op.create_index(
         "uq_lab_runs_visitor_under_way",
         "lab_runs",
