@@ -28,6 +28,7 @@ from qulab.lab.measure import Spread, spread
 TIME_LIMIT = 12.0  # seconds after which no further repeat begins
 SHARES = (64, 16, 4, 1)  # a size is the most scores over one of these
 OTHERS = 50  # users that own the other rows
+BLOCK = 5_000  # scores that are stored by one call
 MOST_SHOWN = 6  # statements that a result keeps
 MODELS = (User, AIRScore)
 USERS, SCORES = (Base.metadata.tables[model.__tablename__] for model in MODELS)
@@ -158,7 +159,8 @@ class Place:
         async with self.database.writing() as session:
             emails = [f"user{i}@example.com" for i in range(len(people))]
             await insert_columns(session, USERS, [{"id": people, "email": emails, "name": emails}])
-            await insert_columns(session, SCORES, [_scores(owners)])
+            for i in range(0, len(owners), BLOCK):  # a run that is cancelled ends between two
+                await insert_columns(session, SCORES, [_scores(owners[i : i + BLOCK])])
             await refresh_statistics(session, USERS, SCORES)
             await session.commit()
 
