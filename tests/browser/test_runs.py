@@ -86,7 +86,7 @@ async def test_a_press_is_answered_at_once_and_a_cancellation_within_a_second(pa
           const pressed = performance.now();
           new MutationObserver(() => form.classList.contains("htmx-request") && answer(performance.now() - pressed))
             .observe(form, { attributes: true });
-          form.querySelector("button[data-key=r]").click();
+          form.querySelector("button[data-keys=r]").click();
         })"""
     )
     await expect(result(page).locator("[data-run-steps]")).to_contain_text(re.compile(r"[1-9]\d* of \d+"))
