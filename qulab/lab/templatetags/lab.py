@@ -1,5 +1,6 @@
 """A template asks for a part of a page by name; what has to be worked out is worked out in a module of its own."""
 
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -108,6 +109,7 @@ def sql(text: str) -> SafeString:
 
 
 @register.filter
+@lru_cache(maxsize=1024)
 def source_url(line: Line) -> str:
     """The line in its file, as shown here; empty for a file that is not shown."""
     return f"{reverse('lab:source', args=[line.path])}#L{line.number}" if sources.is_shown(line.path) else ""
