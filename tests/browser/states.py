@@ -215,7 +215,7 @@ STATES = [
     State("4-what-if", "lab:cache", "/lab/4?ratio=0.6&t_cache=2&t_database=5", (see("These values are yours"),)),
     State("4-nothing-drawn", "lab:cache", "/lab/4?ratio=2&t_cache=&t_database=0", status=UNPROCESSABLE),
     State("4-compared", "lab:cache", "/lab/4", (*FEW_EACH, press("Run"), see("Hit ratio alone", within=40))),
-    State("4-refused", "lab:cache", "/lab/4", (*NO_EACH, press("Run")), status=UNPROCESSABLE),
+    State("4-refused", "lab:cache", "/lab/4", (*NO_EACH, press("Run"), see("Enter a whole number from 10 to 200."))),
     State("4-invalidated", "lab:cache", "/lab/4", (press("Invalidate"),)),
     State("4-reset", "lab:cache", "/lab/4", (press("Reset counters"),)),
     State("4-emulated", "lab:cache", "/lab/4", site="empty"),

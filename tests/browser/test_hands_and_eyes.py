@@ -60,6 +60,24 @@ class TestKeyboard:
 
         await expect(page.get_by_role("main")).to_be_focused()
 
+    async def test_a_run_and_its_cancellation_leave_focus_and_place_to_who_reads(
+        self, page: Page, sites: Sites
+    ) -> None:
+        await begin(page, sites.lab, "Caching with Redis")
+        button = page.get_by_role("button", name="Run", exact=True)
+        await button.focus()
+        before = await button.bounding_box()
+
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("button", name="Cancel", exact=True)).to_be_visible()
+
+        await expect(button).to_be_focused()
+        assert await button.bounding_box() == before
+        await tab_to(page, page.get_by_role("button", name="Cancel", exact=True))
+        await page.keyboard.press("Enter")
+        await expect(result(page)).to_contain_text("Cancelled.")
+        await expect(result(page)).to_be_focused()
+
     async def test_the_publisher_is_stopped_and_started_without_a_mouse(self, page: Page, sites: Sites) -> None:
         await begin(page, sites.lab, "Events and the outbox")
 
