@@ -74,7 +74,7 @@ def _cut(path: str, name: str, _changed: int) -> Source:
     text = (settings.BASE_DIR / path).read_text(encoding="utf-8")
     first, last = _lines(ast.parse(text), path, name) if name else (1, text.count("\n") + 1)
     piece = textwrap.dedent("\n".join(text.splitlines()[first - 1 : last]))
-    return Source(path, name, first, _python(piece))
+    return Source(path, name, first, python(piece))
 
 
 def _lines(tree: ast.Module, path: str, name: str) -> tuple[int, int]:
@@ -141,7 +141,8 @@ def _colour(kind: Any) -> str:
     return next((colour for parent, colour in COLOURS if kind in parent), "")
 
 
-def _python(text: str) -> str:
+def python(text: str) -> str:
+    """Highlighted Python."""
     return _html(PythonLexer(), text)
 
 

@@ -104,6 +104,11 @@ def inline_math(latex: str) -> SafeString:
 
 
 @register.filter
+def python(text: str) -> SafeString:
+    return mark_safe(sources.python(text))  # noqa: S308 - escaped by sources
+
+
+@register.filter
 def sql(text: str) -> SafeString:
     return mark_safe(sources.sql(text))  # noqa: S308 - escaped by sources
 
