@@ -34,6 +34,7 @@ class Switched(msgspec.Struct, frozen=True):
 STORE = Kind(5, "store-score", StoredScore)
 SWITCH = Kind(5, "publisher", Switched)
 
+
 async def store_score(
     session: Session,
     database: Database,
