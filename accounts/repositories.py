@@ -18,4 +18,5 @@ class UserRepository(BaseRepository[User]):
         return await self.get_by_id(user_id, selectinload(User.scores))
 
     async def recent(self, limit: int = 20) -> Sequence[User]:
-        return await self.list(order_by=[User.created_at.desc(), User.id.desc()], limit=limit)
+        # Ids are in the order of time, and the primary key has them sorted.
+        return await self.list(order_by=[User.id.desc()], limit=limit)

@@ -3,7 +3,7 @@
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import Table, event, text
 
 from qulab.db import migrate
 from qulab.db.base import Base
+from qulab.db.bulk import insert_columns
 from qulab.db.engine import Database, open_database
 
 PREFIX = "lab_scratch_"
@@ -34,6 +35,19 @@ async def migrated_database(beside: Database) -> AsyncIterator[Database]:
     async with _opened(beside) as database:
         await migrate.upgrade(database)
         yield database
+
+
+async def store_users(scratch: Database, ids: Sequence[str]) -> None:
+    """Users with these ids. By COPY on PostgreSQL: asyncpg does not let go of an executemany that is cancelled."""
+    numbers = range(len(ids))
+    columns = {
+        "id": list(ids),
+        "email": [f"user{i}@example.com" for i in numbers],
+        "name": [f"User {i}" for i in numbers],
+    }
+    async with scratch.writing() as session:
+        await insert_columns(session, Base.metadata.tables["users"], [columns])
+        await session.commit()
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import insert
 
 from accounts.cached import CachedUserRepository, invalidate_user_cache
 from accounts.models import User
@@ -26,6 +25,7 @@ from qulab.lab import formulas
 from qulab.lab.experiments import Bench, Progress, Table, alone, unseen
 from qulab.lab.experiments.tables import figure, median, median_of
 from qulab.lab.measure import Spread, spread
+from qulab.lab.scratch import store_users
 
 MOST_USERS = 200
 
@@ -145,7 +145,8 @@ async def compare(parameters: CacheBenchParameters, bench: Bench, progress: Prog
     await redis.ping()  # later the cache would hide it, and read from the database
     with alone():
         async with bench.scratch(User) as scratch, closing(Cache(redis)) as cache:
-            ids = await _seed(scratch, parameters.users)
+            ids = [new_id() for _ in range(parameters.users)]
+            await store_users(scratch, ids)
             rounds = [await _round(parameters, scratch, cache, ids)]
             for turn in range(parameters.repeats):
                 progress(turn, parameters.repeats)
@@ -174,14 +175,6 @@ async def closing(cache: Cache) -> AsyncIterator[Cache]:
         yield cache
     finally:
         await cache.close()
-
-
-async def _seed(scratch: Database, users: int) -> list[str]:
-    rows = [{"id": new_id(), "email": f"user{i}@example.com", "name": f"User {i}"} for i in range(users)]
-    async with scratch.writing() as session:
-        await session.execute(insert(User), rows)
-        await session.commit()
-    return [row["id"] for row in rows]
 
 
 async def _read_without_cache(scratch: Database, ids: Sequence[str]) -> float:

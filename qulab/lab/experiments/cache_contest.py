@@ -4,12 +4,11 @@ Who begins changes from round to round: what a busy machine takes from one, it t
 """
 
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from django.conf import settings
 from redis.asyncio import Redis
-from sqlalchemy import insert
 
 from accounts.models import User
 from qulab.db.base import new_id
@@ -24,7 +23,7 @@ from qulab.lab.experiments.cache_strategies import STRATEGIES, Strategy, names
 from qulab.lab.experiments.cache_trial import Trial, Watch, trial, unwatched
 from qulab.lab.experiments.cache_writer import Order
 from qulab.lab.experiments.claim import held
-from qulab.lab.scratch import Place, joined, place_of
+from qulab.lab.scratch import Place, joined, place_of, store_users
 
 SAMPLED = 5  # every so many reads
 WRITTEN = [one for one in PATTERNS.values() if one.writes]
@@ -114,18 +113,11 @@ async def _setting(parameters: ContestParameters, bench: Bench) -> AsyncIterator
     keys = [name for id_ in ids for name in names(id_)]
     with alone():
         async with bench.scratch(User) as scratch, held(redis, keys):
-            await _store(scratch, ids)
+            await store_users(scratch, ids)
             place = await place_of(scratch)
             # A pool that keeps a connection for each of them: what opening one costs is no strategy's doing.
             async with joined(place, pool_size=parameters.concurrency) as database:
                 yield Setting(parameters, database, place, redis, ids)
-
-
-async def _store(scratch: Database, ids: Sequence[str]) -> None:
-    rows = [{"id": id_, "email": f"user{i}@example.com", "name": f"User {i}"} for i, id_ in enumerate(ids)]
-    async with scratch.writing() as session:
-        await session.execute(insert(User), rows)
-        await session.commit()
 
 
 async def _rounds(setting: Setting, bench: Bench, step: Iterator[int]) -> Trials:
