@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from assessments.occupations import OCCUPATIONS, UnknownOccupation, find
@@ -12,10 +13,8 @@ from qulab.db.base import ID_LENGTH
 
 class AbilityField(forms.FloatField):
     def __init__(self, **kwargs: Any) -> None:
-        allowed = _("Enter a number from −%(lowest)g to %(highest)g.") % {
-            "lowest": -LOWEST_ABILITY,
-            "highest": HIGHEST_ABILITY,
-        }
+        words = _("Enter a number from −{lowest:g} to {highest:g}.")
+        allowed = format_lazy(words, lowest=-LOWEST_ABILITY, highest=HIGHEST_ABILITY)
         super().__init__(
             min_value=LOWEST_ABILITY,
             max_value=HIGHEST_ABILITY,

@@ -44,6 +44,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     lost: str | None = None
     unheard: bool = False
     redis_is_away: bool = False
+    problem: str = ""
     verdict: Verdict | None = None
     figures: list[Figure] = []
     plots: list[Plot | Bars] = []
@@ -68,15 +69,23 @@ class BenchView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def bench_view(
-    request: DatabaseRequest, name: str, *, run: SavedRun | None = None, form: ExperimentForm | None = None
+    request: DatabaseRequest,
+    name: str,
+    *,
+    run: SavedRun | None = None,
+    form: ExperimentForm | None = None,
+    problem: str = "",
 ) -> BenchView:
-    """`run` is shown where it is one of this workbench. The what-if's values are in the query of the address."""
+    """`run` is shown where it is one of this workbench, with a `problem` that came up with it.
+
+    The what-if's values are in the query of the address.
+    """
     workbench = BENCHES[name]
     found = run if run is not None and run.kind == name else None
     return BenchView(
         workbench=workbench,
         form=form or new_form(workbench, initial=found.parameters if found else None),
-        shown=await _run_view(workbench, found, request) if found else None,
+        shown=await _run_view(workbench, found, request, problem) if found else None,
     )
 
 
@@ -86,9 +95,10 @@ def new_form(
     return workbench.form(workbench, at_hand(get_database()), data, initial=initial)
 
 
-async def _run_view(workbench: Workbench, run: SavedRun, request: DatabaseRequest) -> RunView:
+async def _run_view(workbench: Workbench, run: SavedRun, request: DatabaseRequest, problem: str) -> RunView:
     view = RunView(
         run=run,
+        problem=problem,
         mine=run.visitor == learner_of(request).id,
         place=Place(run.parameters["database"]).label if "database" in run.parameters else "",
         parameters={name: value for name, value in run.parameters.items() if name not in HIDDEN},

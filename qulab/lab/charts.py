@@ -9,8 +9,9 @@ from qulab.db.probe import Statement
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """A statement on the time line of all statements, from 0 to 100."""
+    """A statement on the time line of all statements, from 0 to 100. `number`: None for what is listed, not counted."""
 
+    number: int | None
     statement: Statement
     short: str
     x: float
@@ -23,8 +24,10 @@ def waterfall(statements: Sequence[Statement], *, full: bool = False) -> list[Ba
         return []
     first = statements[0].start
     end = max(one.start + one.milliseconds for one in statements) - first or 1.0
+    numbers = iter(range(1, len(statements) + 1))
     return [
         Bar(
+            None if one.controls else next(numbers),
             one,
             one.sql if full else abbreviated(one.sql),
             round((one.start - first) / end * 100, 2),

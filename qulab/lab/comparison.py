@@ -90,10 +90,10 @@ def _ratio(a: Figure, b: Figure) -> float | None:
 
 
 def _verdict(a: Figure, b: Figure) -> str:
-    """Of B beside A. Two single readings say nothing but that they differ."""
+    """Of B beside A. Readings without a range say nothing but that they differ."""
     if a.value == b.value or _overlap(a, b):
         return "alike"
-    if not a.better or (_is_single(a) or _is_single(b)):
+    if not a.better or not (_tells(a) and _tells(b)):
         return "other"
     return "better" if (b.value < a.value) == (a.better == "lower") else "worse"
 
@@ -104,6 +104,5 @@ def _overlap(a: Figure, b: Figure) -> bool:
     return a.low <= b.high and b.low <= a.high
 
 
-def _is_single(figure: Figure) -> bool:
-    """A time that was taken once; a count has no range and needs none."""
-    return figure.n == 1
+def _tells(figure: Figure) -> bool:
+    return figure.exact or figure.n > 1

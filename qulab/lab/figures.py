@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -12,13 +13,15 @@ def architecture() -> Diagram:
     models, pool, queries, cache, outbox = (
         reverse(f"lab:{name}") for name in ("models", "pool", "queries", "cache", "outbox")
     )
+    tick = _("a tick every %(seconds)g s") % {"seconds": settings.RELAY_INTERVAL}
     return Diagram(
         name="architecture",
         title=_("The parts of QuLab"),
         text=_(
             "A browser talks to Django over ASGI. Django reads through the cache in Redis and works with the database "
             "through async SQLAlchemy. Celery beat sends a tick to a worker, which runs the relay: it moves pending "
-            "events from the database into Redis streams, where a consumer reads them."
+            "events from the database into Redis streams, where a consumer reads them. Another worker runs the "
+            "experiments that a page asks for."
         ),
         nodes={
             "browser": Node("plain", _("Browser"), _("plain HTML")),
@@ -29,9 +32,9 @@ def architecture() -> Diagram:
             "consumer": Node("event", _("Consumer"), _("with an inbox"), outbox),
             "streams": Node("event", _("Redis: streams"), _("CloudEvents"), outbox),
             "relay": Node("event", _("Relay"), _("event publisher"), outbox),
-            "beat": Node("app", _("Celery beat"), _("a tick each second")),
-            "broker": Node("cache", _("Redis: broker"), _("queues")),
-            "worker": Node("app", _("Celery worker"), _("runs the relay")),
+            "beat": Node("app", _("Celery beat"), tick, outbox),
+            "broker": Node("cache", _("Redis: broker"), _("queues"), cache),
+            "worker": Node("app", _("Celery workers"), _("relay, experiments"), outbox),
         },
         edges=[
             Edge(start="browser", end="django", both=True, label=_("HTTP")),
@@ -70,7 +73,7 @@ def pool() -> Diagram:
             "requests": Node("plain", _("Requests"), _("any number")),
             "line": Node("app", _("Waiting line"), _("until the timeout")),
             "pool": Node("app", _("Pool"), _("size + overflow")),
-            "database": Node("database", _("Database"), _("one session each")),
+            "database": Node("database", _("Database"), _("a backend for each")),
         },
         edges=[
             Edge(start="requests", end="line", label=_("acquire")),

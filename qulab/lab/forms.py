@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
 from django import forms
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.snapshots import UserSnapshot
@@ -19,7 +20,7 @@ class NumberField(forms.IntegerField):
     def __init__(
         self, *, least: int, most: int, initial: int, label: "StrPromise", help_text: "StrPromise | str" = ""
     ) -> None:
-        allowed = _("Enter a whole number from %(least)d to %(most)d.") % {"least": least, "most": most}
+        allowed = format_lazy(_("Enter a whole number from {least} to {most}."), least=least, most=most)
         super().__init__(
             min_value=least,
             max_value=most,

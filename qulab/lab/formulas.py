@@ -43,7 +43,7 @@ def throughput_by_law(busy: int, hold_ms: float, rate: float) -> str:
     """Little's law read backwards: what so many connections give while W stays as it is."""
     bound = r"\frac{\min(N_{\text{max}},\, \text{concurrency})}{W}"
     filled = rf"\frac{{{busy}}}{{{hold_ms / 1000:.4f}\,\text{{s}}}} = {rate:.0f}\,\text{{/s}}"
-    return rf"\Theta_{{\text{{law}}}} = {bound} = {filled}"
+    return rf"\Theta_{{\text{{line}}}} = {bound} = {filled}"
 
 
 def hit_ratio(hits: int, requests: int) -> str:

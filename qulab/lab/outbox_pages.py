@@ -137,16 +137,32 @@ def _entered(stream_id: str | None) -> datetime | None:
     return datetime.fromtimestamp(int(stream_id.partition("-")[0]) / 1000, UTC) if stream_id else None
 
 
+class Handled(msgspec.Struct, frozen=True):
+    """A group's note of an event. `after` in seconds from its creation."""
+
+    consumer_group: str
+    processed_at: datetime
+    after: float
+
+
+def _seconds(event: EventSnapshot, moment: datetime) -> float:
+    """From the creation of the event."""
+    return (moment - event.created_at).total_seconds()
+
+
 async def lifecycle(session: Session, event: EventSnapshot) -> dict[str, Any]:
-    """The payload to read, how long the event waited, and when the consumer noted it."""
+    """The payload to read, and each step of the event with the seconds since it was created."""
     handled = await InboxRepository(session).list(
         InboxEntry.event_id == event.id, order_by=[InboxEntry.processed_at], limit=ROWS
     )
-    waited = (event.published_at - event.created_at).total_seconds() if event.published_at else None
+    entered = _entered(event.stream_id)
     return {
         "payload": msgspec.json.format(msgspec.json.encode(event.payload), indent=2).decode(),
-        "waited": waited,
-        "entered": _entered(event.stream_id),
-        "handled": [InboxSnapshot(e.consumer_group, e.event_id, e.event_type, e.processed_at) for e in handled],
+        "waited": _seconds(event, event.published_at) if event.published_at else None,
+        "entered": entered,
+        "entered_after": _seconds(event, entered) if entered else None,
+        "handled": [
+            Handled(one.consumer_group, one.processed_at, _seconds(event, one.processed_at)) for one in handled
+        ],
         "stream": f"events:{event.aggregate_type}",
     }

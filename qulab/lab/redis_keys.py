@@ -134,10 +134,25 @@ def _text(value: bytes | str) -> str:
 def _structures(found: dict[str, list[Example]], listeners: int) -> list[Structure]:
     channel = [Example(_("streams"), keys.PUBLISHED_CHANNEL, listeners, None)] if found else []
     rows = (
-        ("string", _("bytes under one key"), _("cached snapshots, leases, heartbeats, marks"), _("bytes")),
-        ("hash", _("fields of one record"), _("event id → stream entry of a partition's last batch"), _("fields")),
+        (
+            "string",
+            _("bytes under one key"),
+            _("cached snapshots, leases, heartbeats, marks, states of runs"),
+            _("bytes"),
+        ),
+        (
+            "hash",
+            _("fields of one record"),
+            _("a partition's last batch, what failed or was trimmed"),
+            _("fields"),
+        ),
         ("list", _("a queue with two ends"), _("Celery's queues, wake-up hints, the activity log"), _("items")),
-        ("set", _("members, each once"), _("the bindings of Celery's queues"), _("members")),
+        (
+            "set",
+            _("members, each once"),
+            _("the relay's streams, the bindings of Celery's queues"),
+            _("members"),
+        ),
         ("zset", _("members in the order of a score"), _("Celery's tasks that await their confirmation"), _("members")),
         ("stream", _("an append-only log with readers' positions"), _("published events"), _("entries")),
     )
@@ -145,5 +160,5 @@ def _structures(found: dict[str, list[Example]], listeners: int) -> list[Structu
     structures = [
         Structure(names.get(kind, kind), holds, use, unit, found.get(kind, [])) for kind, holds, use, unit in rows
     ]
-    told = _("a hint to live readers that something was published")
+    told = _("hints to live readers: something was published, a run has moved")
     return [*structures, Structure("pub/sub", _("messages, kept by nobody"), told, _("listeners"), channel)]

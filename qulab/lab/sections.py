@@ -76,7 +76,7 @@ def sections() -> list[Section]:
             15,
             "event",
             [
-                _("Explain why a row and its event belong into one transaction."),
+                _("Explain why a row and its event belong in one transaction."),
                 _("Stop the publisher, and see that nothing is lost."),
                 _("Say what a consumer has to expect of delivery at least once."),
             ],

@@ -23,7 +23,10 @@ WhatIf = Mapping[str, Any]
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One number of a result. `better` is "lower" or "higher", empty where neither is; `text` stands under it."""
+    """One number of a result. `better` is "lower" or "higher", empty where neither is; `text` stands under it.
+
+    `exact` is a count that the same input gives again: it has no range and needs none.
+    """
 
     name: str
     value: float
@@ -33,6 +36,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     n: int = 0
     text: str = ""
     better: str = ""
+    exact: bool = False
 
     @classmethod
     def of(cls, name: str, spread: Spread, unit: str = "", *, better: str = "", text: str = "") -> "Figure":

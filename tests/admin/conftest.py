@@ -27,6 +27,11 @@ class Page:
         self.html = response.content.decode()
         self.text = " ".join(unescape(sub(r"<[^>]+>", " ", self.html)).split())
 
+    @property
+    def main(self) -> str:
+        """The page without what stands beside each of them."""
+        return self.html.partition("<main")[2].partition("</main>")[0]
+
     def links(self, label: str) -> list[str]:
         found = findall(r'<a\b[^>]*?href="([^"]*)"[^>]*>(.*?)</a>', self.html)
         return [unescape(href) for href, inner in found if label in sub(r"<[^>]+>", "", unescape(inner))]

@@ -94,7 +94,7 @@ class TestAsk:
         page = await desk.get(f"events/redrive?{params}")
 
         assert message in page.text
-        assert "<form" not in page.html
+        assert "<form" not in page.main
         assert page.status == (200 if params == "id=" else 422)
 
     @pytest.mark.parametrize("action", ACTIONS)

@@ -314,7 +314,7 @@ class TestOutbox:
         await expect(_entry(page, "Pending", event)).to_have_count(0)
 
         await _entry(page, "Published", event).click()
-        await expect(page.get_by_role("row", name="Marked as published")).to_contain_text("after the event was created")
+        await expect(page.get_by_role("row", name="Marked as published")).to_contain_text("in the relay's transaction")
         await expect(page.get_by_role("row", name="Handled by qulab")).to_contain_text("noted in its inbox")
 
     async def test_a_score_needs_its_user_and_abilities_within_their_scale(self, page: Page, sites: Sites) -> None:

@@ -136,6 +136,16 @@ class TestExplain:
 
             assert names.all() == []
 
+    async def test_gets_its_plan_on_the_connection_that_prepared_it(self, database: Database) -> None:
+        async with database.reading() as one, database.reading() as other:  # so that the pool has two to lend
+            await one.execute(text("SELECT 1"))
+            await other.execute(text("SELECT 1"))
+
+        plan = await plan_of(database, "SELECT * FROM users")
+
+        assert not plan.problem
+        assert plan.lines
+
     async def test_gives_postgresql_little_time(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         if database.dialect == "sqlite":
             pytest.skip("planning in SQLite has no timeout")

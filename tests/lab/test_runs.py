@@ -5,7 +5,7 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from django.test import AsyncClient
 from redis.asyncio import Redis
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from qulab.cache import keys
 from qulab.db.base import new_id, utcnow
@@ -141,6 +141,17 @@ class TestStart:
         assert answer.status_code == 503
         assert await ask(lab)
 
+    async def test_a_run_that_was_taken_although_the_answer_was_lost_goes_on(
+        self, lab: Lab, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def lose_the_answer(run_id: str) -> None:
+            await change(database, run_id, status="running", started_at=utcnow())
+            raise TimeoutError
+
+        monkeypatch.setattr(queue, "send", lose_the_answer)
+
+        assert (await lab.saved(await ask(lab))).status == RunStatus.RUNNING
+
     @pytest.mark.parametrize(
         ("values", "why"),
         [
@@ -237,6 +248,25 @@ class TestWorker:
         run = await lab.saved(run_id)
         assert (run.status, run.error) == (RunStatus.FAILED, worker.TOO_LONG)
 
+    async def test_whose_run_does_not_listen_says_so_and_asks_for_its_own_end(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(worker, "LONGEST", 0.1)
+        monkeypatch.setattr(worker, "ENDS_WITHIN", 0.2)
+        run_id, may_end = await ask(lab), asyncio.Event()
+
+        async def never_listen(*_: Any) -> None:
+            while not may_end.is_set():
+                with suppress(asyncio.CancelledError):
+                    await may_end.wait()
+
+        monkeypatch.setattr(BENCHES["queries"].experiment, "run", never_listen)
+        with pytest.raises(worker.StillMeasures):
+            await execute(run_id)
+        may_end.set()
+
+        assert (await lab.saved(run_id)).error == worker.TOO_LONG
+
     async def test_that_is_told_to_stop_says_so_in_the_row(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
         run_id = await ask(lab)
         async with measured_for_long(monkeypatch, run_id) as working:
@@ -289,6 +319,18 @@ class TestCancel:
         assert answer["Location"] == f"/lab/runs/{run_id}#result"
         assert (await lab.saved(run_id)).status == RunStatus.QUEUED
 
+    async def test_without_redis_keeps_the_run_on_the_page_and_says_why(
+        self, lab: Lab, database: Database, sent: list[str], without_redis: Any
+    ) -> None:
+        run_id = await ask(lab)
+        await change(database, run_id, status="running", started_at=utcnow())
+
+        answer = await lab.send(f"/lab/runs/{run_id}/cancel")
+
+        assert answer.status_code == 503
+        assert "The worker cannot be told" in text_of(answer)
+        assert 'id="panel-queries"' in text_of(answer)
+
 
 class TestPage:
     async def test_of_a_run_under_way_asks_again_without_javascript(self, lab: Lab) -> None:
@@ -317,6 +359,17 @@ class TestPage:
 
         assert "As you expected:" in text_of(await lab.get(f"/lab/runs/{right.id}"))
         assert "You expected:" in text_of(await lab.get(f"/lab/runs/{wrong.id}"))
+
+    async def test_of_an_older_run_leaves_the_newer_verdict(self, lab: Lab) -> None:
+        wrong = await lab.experiment("queries", **SMALL, expected="2")
+        right = await lab.experiment("queries", **SMALL, expected="n1")
+        await lab.get(f"/lab/runs/{wrong.id}")
+
+        home = text_of(await lab.get("/"))
+
+        assert right.id
+        assert "right" in home
+        assert ">wrong<" not in home
 
     async def test_of_a_demonstration_is_its_section(self, lab: Lab) -> None:
         run = await lab.run("/lab/1/users", email="someone@example.com", name="Someone")
@@ -422,6 +475,18 @@ class TestPlaces:
         await places._servers.close()
 
         assert server.process.poll() is not None
+
+    async def test_a_start_whose_run_is_cancelled_serves_the_next_run(self, database: Database) -> None:
+        if database.dialect == "postgresql":
+            return  # the application's own server is the one
+        starting = asyncio.create_task(places._servers.get().started())
+        await asyncio.sleep(0)  # it is in its thread
+        starting.cancel()
+        await asyncio.wait([starting])
+
+        async with places.opened(Place.POSTGRESQL) as beside, beside.reading() as session:
+            assert await session.scalar(text("SELECT 1")) == 1
+        await places._servers.close()
 
 
 class TestRetention:

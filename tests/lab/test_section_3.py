@@ -214,7 +214,7 @@ class TestWhatIsShown:
         assert "1000 users would take" in asked
         for refused in ("users=0&round_trip=1", "users=5001&round_trip=1", "users=1&round_trip=x"):
             page = await lab.get(f"/lab/runs/{run.id}?{refused}")
-            assert page.status_code == 200
+            assert page.status_code == 422
             assert "Enter a whole number" in text_of(page)
 
 

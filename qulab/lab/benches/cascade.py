@@ -18,7 +18,11 @@ COLOURS: dict[str, Colour] = {LOADED: "app", PASSIVE: "ink", PLAIN: "database", 
 
 class CascadeForm(ExperimentForm):
     scores = NumberField(
-        least=4, most=2000, initial=1000, label=gettext_lazy("Scores"), help_text=gettext_lazy("4–2000, and fewer")
+        least=4,
+        most=2000,
+        initial=1000,
+        label=gettext_lazy("Scores"),
+        help_text=gettext_lazy("4–2000; also fewer"),
     )
     others = NumberField(
         least=0, most=50000, initial=20000, label=gettext_lazy("Other scores"), help_text=gettext_lazy("0–50000 rows")
@@ -50,6 +54,7 @@ def figures(result: CascadeResult) -> list[Figure]:
             value=way.largest.deletes,
             text=_("%(calls)s calls of the driver") % {"calls": way.largest.statements},
             better="lower",
+            exact=True,
         )
         for way in result.ways
     ]

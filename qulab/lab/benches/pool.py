@@ -86,7 +86,8 @@ def _throughput(result: SweepResult, what_if: WhatIf) -> Plot:
         title=_("Throughput over the size of the pool"),
         caption=_(
             "Dots are measured: medians, whiskers from lowest to highest. Dashed lines are Little's law, with the W of "
-            "the smallest pool kept for all sizes: Θ = min(N max, at the same time) ÷ W."
+            "the smallest pool kept for all sizes: Θ = min(N max, at the same time) ÷ W. The knee is the smallest pool "
+            "that reaches nine tenths of the best throughput."
         ),
         x=_sizes(result),
         y=Axis(_("throughput Θ"), _("requests/s")),
@@ -162,7 +163,7 @@ def extra(run: SavedRun) -> dict[str, Any]:
     return {
         "explained": Explained(
             why=why(result),
-            throughput=formulas.throughput(knee.requests, knee.requests / rate if rate else 0.0, rate),
+            throughput=throughput_of(knee),
             law=formulas.throughput_by_law(busy, result.hold, result.model(knee.size)),
             little=formulas.little(rate, knee.hold.median),
             available=formulas.available(max(knee.most - knee.peak, 0), knee.most),
@@ -170,6 +171,11 @@ def extra(run: SavedRun) -> dict[str, Any]:
             most=knee.most,
         )
     }
+
+
+def throughput_of(step: Step) -> str:
+    """Θ with the requests and seconds of the round in the middle; empty for a run that did not keep them."""
+    return formulas.throughput(step.finished, step.seconds, step.finished / step.seconds) if step.seconds else ""
 
 
 def why(result: SweepResult) -> list[str]:
@@ -206,9 +212,9 @@ _REASONS = {
     ),
 }
 _BELOW = gettext_lazy(
-    "Yet only %(share)s %% of what the law promises arrives: a request holds its connection for %(there)s ms there, "
-    "for %(first)s ms in the smallest pool. One event loop runs all requests, and some of them wait for their turn "
-    "with a connection in hand."
+    "Yet only %(share)s %% of the dashed line arrives. That line keeps W of the smallest pool, %(first)s ms; here a "
+    "request holds its connection for %(there)s ms. One event loop runs all requests, and some of them wait for their "
+    "turn with a connection in hand."
 )
 
 

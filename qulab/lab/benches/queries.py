@@ -53,7 +53,8 @@ def compared(result: QueriesResult) -> list[Variant]:
 def figures(result: QueriesResult) -> list[Figure]:
     ways = compared(result)
     counts = [
-        Figure(name=_("%(way)s: statements") % {"way": one.name}, value=one.statements, better="lower") for one in ways
+        Figure(name=_("%(way)s: statements") % {"way": one.name}, value=one.statements, better="lower", exact=True)
+        for one in ways
     ]
     times = [Figure.of(_("%(way)s: time") % {"way": one.name}, one.time, "ms", better="lower") for one in ways]
     return [*counts, *times]

@@ -65,6 +65,8 @@ class Step(msgspec.Struct, frozen=True):
     peak: int
     failed: int
     over_time: list[InUse]
+    finished: int = 0  # requests of the round whose throughput is shown, and its seconds; 0 in older runs
+    seconds: float = 0.0
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -194,6 +196,7 @@ def _result(
 
 
 def _step(size: int, results: list[PoolResult]) -> Step:
+    middle = sorted(results, key=lambda one: one.throughput)[(len(results) - 1) // 2]
     return Step(
         size=size,
         most=results[0].most,
@@ -206,6 +209,8 @@ def _step(size: int, results: list[PoolResult]) -> Step:
         peak=max(one.peak for one in results),
         failed=sum(one.asked - one.finished for one in results),
         over_time=thinned(results[-1].samples, MOST_POINTS),
+        finished=middle.finished,
+        seconds=middle.seconds,
     )
 
 

@@ -68,7 +68,10 @@ def words() -> list[Word]:
         Word(
             "knee",
             _("Knee"),
-            _("The point of a load curve past which more requests at once bring waiting instead of throughput."),
+            _(
+                "The point of a curve past which more brings nearly nothing. In section 2: the smallest pool that "
+                "reaches nine tenths of the best throughput."
+            ),
             2,
         ),
         Word(

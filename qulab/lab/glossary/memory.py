@@ -56,6 +56,12 @@ def words() -> list[Word]:
             4,
         ),
         Word(
+            "stale-hit",
+            _("Stale hit"),
+            _("An answer past its time to live, given while a newer one is loaded. It may still equal the row."),
+            4,
+        ),
+        Word(
             "stampede",
             _("Stampede"),
             _("Many readers miss one key at once, and each loads it: what single flight prevents."),

@@ -8,6 +8,7 @@ import asyncio
 import importlib.util
 import shutil
 import tempfile
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
@@ -74,22 +75,27 @@ class _Server:
     def __init__(self) -> None:
         self._server: PostgresServer | None = None
         self._folder: Path | None = None
+        self._lock = threading.Lock()  # a start goes on in its thread when the run that asked for it is cancelled
 
     async def started(self) -> PostgresServer:
-        if self._server is None or self._server.process.poll() is not None:
-            self._server = await asyncio.to_thread(self._start)
-        return self._server
+        return await asyncio.to_thread(self._start)
 
     def _start(self) -> PostgresServer:
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        return start_postgres(self._folder)
+        with self._lock:
+            if self._server is None or self._server.process.poll() is not None:
+                self._folder = self._folder or Path(tempfile.mkdtemp(prefix=PREFIX))
+                self._server = start_postgres(self._folder)
+            return self._server
 
     async def stop(self) -> None:
-        if self._server is not None:
-            await asyncio.to_thread(self._server.stop)
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)  # as root its files are another user's, still going away
+        await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        with self._lock:
+            if self._server is not None:
+                self._server.stop()
+            if self._folder is not None:  # as root its files are another user's, and may be going away still
+                shutil.rmtree(self._folder, ignore_errors=True)
 
 
 _servers: PerLoop[_Server] = PerLoop(_Server, _Server.stop)

@@ -42,7 +42,7 @@ class Full(Exception):
 
 
 class NotSent(Exception):
-    """The run could not be handed to a worker: Redis, which carries the queue, does not answer. Nothing was started."""
+    """The run could not be handed to a worker: Redis, which carries the queue, does not answer. Start it first."""
 
 
 async def ask_for(
@@ -60,12 +60,26 @@ async def ask_for(
         await session.rollback()
         raise UnderWay(await _under_way(session, visitor)) from None
     await session.commit()
-    try:
-        await send(run.id)
-    except (OperationalError, RedisError, OSError, TimeoutError) as error:
-        await end(session, run.id, RunStatus.FAILED, error=NOT_SENT)
-        raise NotSent from error
+    # In a task of its own: who leaves now must not leave a run behind that nobody was told of.
+    await asyncio.shield(asyncio.ensure_future(_hand_over(session, run.id)))
     return run.id
+
+
+async def _hand_over(session: Session, run_id: str) -> None:
+    """Raises NotSent. A message that arrived although its answer did not is no failure: its run was taken."""
+    try:
+        await send(run_id)
+    except (OperationalError, RedisError, OSError, TimeoutError) as error:
+        failed = await RunRepository(session).update(
+            Run.id == run_id,
+            Run.status == RunStatus.QUEUED,
+            status=RunStatus.FAILED,
+            error=NOT_SENT,
+            finished_at=utcnow(),
+        )
+        await session.commit()
+        if failed:
+            raise NotSent from error
 
 
 async def send(run_id: str) -> None:

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 EVERY = 0.1  # seconds between two looks for a cancellation, and two reports
 LONGEST = 120.0  # seconds
+ENDS_WITHIN = 10.0  # seconds after it was told to
 TOO_LONG = f"It took longer than {LONGEST:.0f} seconds. Ask for less."
 BUSY = "Another run, perhaps `manage.py bench`, was measuring at the same time, and two would measure each other."
 NO_REDIS = "Redis did not answer, and this experiment needs it."
@@ -43,8 +44,12 @@ class Outcome(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
+class StillMeasures(Exception):
+    """An experiment goes on although it was told to end. Its process must go, or it would disturb the next."""
+
+
 async def execute(run_id: str) -> None:
-    """Measure a run that waits, and save what came of it. One that waits no more is left alone."""
+    """Measure a run that waits and save what came of it; one that waits no more is left alone. Raises StillMeasures."""
     from qulab.lab.benches import BENCHES  # a workbench needs what runs are
 
     database = get_database()
@@ -54,12 +59,15 @@ async def execute(run_id: str) -> None:
     workbench = BENCHES[run.experiment]
     reporter = Reporter(get_streams(), run_id, workbench.experiment.unit)
     outcome = Outcome(RunStatus.FAILED, error=STOPPED)
+    task = asyncio.create_task(_measured(workbench, run.parameters, reporter))
     try:
-        outcome = await _watched(workbench, run.parameters, reporter)
+        outcome = await _watched(task, reporter)
     finally:
         kept = msgspec.to_builtins(reporter.samples.kept)
         await asyncio.shield(_save(database, run_id, msgspec.structs.replace(outcome, samples=kept)))
         await reporter.end(outcome.status)
+    if not task.done():
+        raise StillMeasures
 
 
 async def _take(database: Database, run_id: str) -> Run | None:
@@ -71,26 +79,27 @@ async def _take(database: Database, run_id: str) -> Run | None:
         return await RunRepository(session).get_by_id(run_id) if taken else None
 
 
-async def _watched(workbench: Workbench, parameters: dict[str, Any], reporter: Reporter) -> Outcome:
-    """Measure, and meanwhile report and look whether that is still wanted."""
-    task = asyncio.create_task(_measured(workbench, parameters, reporter))
-    ends_at, because = time.monotonic() + LONGEST, None
+async def _watched(task: "asyncio.Task[Outcome]", reporter: Reporter) -> Outcome:
+    """How the task ended, or why it was told to. Meanwhile report, and look whether it is still wanted."""
+    ends_at = time.monotonic() + LONGEST
     try:
         while not (await asyncio.wait({task}, timeout=EVERY))[0]:
             await reporter.report()
-            if because is None and await reporter.is_cancelled():
-                because = Outcome(RunStatus.CANCELLED)
-                task.cancel()
-            elif because is None and time.monotonic() > ends_at:
-                because = Outcome(RunStatus.FAILED, error=TOO_LONG)
-                task.cancel()
-    finally:
-        if not task.done():  # the worker itself is told to stop
-            task.cancel()
-            await asyncio.wait({task})
-    if task.cancelled():
-        return because or Outcome(RunStatus.FAILED, error=STOPPED)
-    return because if because is not None and task.exception() else task.result()
+            if await reporter.is_cancelled():
+                return await _ended(task, Outcome(RunStatus.CANCELLED))
+            if time.monotonic() > ends_at:
+                return await _ended(task, Outcome(RunStatus.FAILED, error=TOO_LONG))
+    except asyncio.CancelledError:  # the worker itself is told to stop
+        await _ended(task, Outcome(RunStatus.FAILED, error=STOPPED))
+        raise
+    return task.result()
+
+
+async def _ended(task: "asyncio.Task[Outcome]", because: Outcome) -> Outcome:
+    """Cancel the task and wait for its end, for a while. What it gave in the same moment counts."""
+    task.cancel()
+    await asyncio.wait({task}, timeout=ENDS_WITHIN)
+    return task.result() if task.done() and not task.cancelled() else because
 
 
 async def _measured(workbench: Workbench, parameters: dict[str, Any], reporter: Reporter) -> Outcome:

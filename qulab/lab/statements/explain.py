@@ -104,12 +104,12 @@ async def _on_postgresql(session: Session, sql: str) -> list[str]:
     await connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
     await connection.exec_driver_sql(f"PREPARE {name} AS {sql}")
     try:
-        found = await connection.exec_driver_sql(f"EXPLAIN EXECUTE {name}{_nulls(sql)}")
-        return [str(row[0]) for row in found]
+        async with connection.begin_nested():  # a refusal leaves the transaction usable for what comes next
+            found = await connection.exec_driver_sql(f"EXPLAIN EXECUTE {name}{_nulls(sql)}")
+            return [str(row[0]) for row in found]
     finally:
-        # A prepared statement outlives its transaction, and the connection goes back to the pool.
-        await session.rollback()
-        await (await session.connection()).exec_driver_sql(f"DEALLOCATE {name}")
+        # A prepared statement outlives its transaction, and this connection goes back to the pool.
+        await connection.exec_driver_sql(f"DEALLOCATE {name}")
 
 
 def _nulls(sql: str) -> str:

@@ -78,8 +78,9 @@ def entity_diagram() -> dict[str, Any]:
 
 
 @register.inclusion_tag("partials/plot.html")
-def plot(one: Plot | Bars) -> dict[str, Any]:
-    return {"plot": view(one)}
+def plot(one: Plot | Bars, of: str = "") -> dict[str, Any]:
+    """`of` tells two plots of one name on a page apart."""
+    return {"plot": view(one), "of": of}
 
 
 @register.inclusion_tag("partials/source.html")

@@ -17,7 +17,7 @@ from qulab.db.engine import Database, get_database
 from qulab.db.errors import NotFound
 from qulab.db.middleware import DatabaseRequest
 from qulab.lab import outbox_pages as pages
-from qulab.lab import runs
+from qulab.lab import redis_keys, runs
 from qulab.lab.bench_pages import bench_view
 from qulab.lab.crashes import seams
 from qulab.lab.crashes.parent import Crashing, NothingCrashed
@@ -116,6 +116,7 @@ async def _show(
         "run": run,
         "bench": await bench_view(request, "outbox-speed", run=run),
         **pages.outbox_result(run),
+        "redis_address": redis_keys.address(),
         **activity,
         **await pages.outbox_tables(request.db),
     }

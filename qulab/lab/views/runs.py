@@ -66,18 +66,23 @@ async def page(request: DatabaseRequest, run_id: str) -> HttpResponseBase:
     run, learner = await _one(request, run_id), learner_of(request)
     if run.kind not in BENCHES:  # what a demonstration saved is shown by its section
         return HttpResponseRedirect(f"{reverse(section(run.section).url_name)}?run={run.id}#result")
-    view = await bench_view(request, run.kind, run=run)
-    context = {"section": section(run.section), "run": run, "bench": view, "refresh": view.refresh}
-    response = render(request, "lab/run.html", context, status=UNPROCESSABLE if view.is_refused else OK)
+    response = await _show(request, run)
     patch_vary_headers(response, ("HX-Request",))
     _judge(response, run, learner)
     _stay_in_section(request, response, run)
     return response
 
 
+async def _show(request: DatabaseRequest, run: SavedRun, *, status: int = OK, problem: str = "") -> HttpResponse:
+    view = await bench_view(request, run.kind, run=run, problem=problem)
+    context = {"section": section(run.section), "run": run, "bench": view, "refresh": view.refresh}
+    return render(request, "lab/run.html", context, status=UNPROCESSABLE if view.is_refused else status)
+
+
 def _judge(response: HttpResponse, run: SavedRun, learner: Learner) -> None:
-    """Note what became of the expectation of the one who had it."""
-    verdict = verdict_of(BENCHES[run.kind], run) if run.is_done and run.visitor == learner.id else None
+    """Note what became of an expectation, for the one who had it. To look at an older run again changes nothing."""
+    waits = run.visitor == learner.id and learner.predictions.get(run.kind) == Outcome.OPEN
+    verdict = verdict_of(BENCHES[run.kind], run) if run.is_done and waits else None
     if verdict is not None:
         remember(response, learner.predict(run.kind, Outcome.of(verdict.is_right)))
 
@@ -102,11 +107,8 @@ async def cancel(request: DatabaseRequest, run_id: str) -> HttpResponseBase:
         await queue.cancel(request.db, get_streams(), run_id)
     except (RedisError, OSError):
         await request.db.stop_writing()
-        context = {
-            "title": _("The worker cannot be told"),
-            "text": _("Redis does not answer, and it carries the wish to cancel. The run ends by itself soon."),
-        }
-        return render(request, "lab/refused.html", context, status=UNAVAILABLE)
+        problem = _("The worker cannot be told: Redis, which carries the wish to cancel, does not answer.")
+        return await _show(request, run, status=UNAVAILABLE, problem=problem)
     return _to_run(run_id)
 
 

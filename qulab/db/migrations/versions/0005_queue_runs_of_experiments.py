@@ -24,6 +24,7 @@ def upgrade() -> None:
         runs.create_check_constraint(
             op.f("ck_lab_runs_status"), "status IN ('queued', 'running', 'done', 'cancelled', 'failed')"
         )
+    op.execute("UPDATE lab_runs SET experiment = 'outbox-speed' WHERE experiment = 'outbox'")
     op.create_index(
         "uq_lab_runs_visitor_under_way",
         "lab_runs",
@@ -36,6 +37,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("uq_lab_runs_visitor_under_way", table_name="lab_runs")
+    op.execute("UPDATE lab_runs SET experiment = 'outbox' WHERE experiment = 'outbox-speed'")
     with op.batch_alter_table("lab_runs") as runs:
         runs.drop_constraint(op.f("ck_lab_runs_status"), type_="check")
         for name in ("finished_at", "started_at", "error", "samples", "visitor", "status"):

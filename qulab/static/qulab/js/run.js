@@ -32,8 +32,24 @@ function follow(panel) {
   }
   function end() {
     leave();
-    htmx.ajax("GET", panel.dataset.address, { target: panel, select: `#${panel.id}`, swap: "outerHTML show:none" });
+    const how = { target: panel, select: `#${panel.id}`, swap: "outerHTML show:none" };
+    htmx
+      .ajax("GET", panel.dataset.address, how)
+      .catch(() => null) // the server is away: the panel stands still, and is followed again
+      .then(() => {
+        announce(panel.id);
+        if (!panel.isConnected) return;
+        followed.delete(panel);
+        setTimeout(follow, SILENT, panel);
+      });
   }
+}
+
+/* A screen reader hears of the end: the result itself is too long to be read out. */
+function announce(id) {
+  const panel = document.getElementById(id);
+  const said = panel.parentElement.querySelector("[data-run-said]");
+  if (said && !panel.dataset.run) said.textContent = said.dataset.words;
 }
 
 function show(panel, plot, news) {
@@ -106,6 +122,12 @@ function element(name, attributes) {
   for (const [key, value] of Object.entries(attributes)) one.setAttribute(key, value);
   return one;
 }
+
+/* An answer without the part that was asked for, such as an error's page, takes nothing away. */
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const part = detail.target.id;
+  if (/^(bench|panel|plots)-/.test(part) && !detail.serverResponse.includes(`id="${part}"`)) detail.shouldSwap = false;
+});
 
 const followAll = () => document.querySelectorAll("[data-run]").forEach(follow);
 document.addEventListener("htmx:afterSettle", followAll);
