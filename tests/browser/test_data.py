@@ -33,7 +33,7 @@ class TestUsers:
         await open_list(page, sites, "Users")
         email = await rows(page, "Users").nth(7).get_by_text("@example.com").inner_text()
 
-        await page.get_by_label("Search").fill(email.upper())
+        await page.get_by_role("main").get_by_label("Search").fill(email.upper())
         await press(page, "Apply")
         await expect(rows(page, "Users")).to_have_count(1)
         await expect(rows(page, "Users")).to_contain_text(email)
@@ -45,7 +45,7 @@ class TestUsers:
         self, page: Page, sites: Sites
     ) -> None:
         await open_list(page, sites, "Users")
-        await page.get_by_label("Search").fill("example.com")
+        await page.get_by_role("main").get_by_label("Search").fill("example.com")
         await page.get_by_label("Order").select_option(label="Email, A to Z")
         await press(page, "Apply")
 
