@@ -198,7 +198,7 @@ STATES = [
     State("3-no-user", "lab:queries", "/lab/3", (press("Fetch eagerly"),), site="empty", status=UNPROCESSABLE),
     State("3-measured", "lab:queries", "/lab/3", (*FEW, press("Run"), see("Four ways, the same rows"), reload)),
     State("3-what-if", "lab:run", "/lab/3", (*A_RUN, follow("Address of this run"), ask_what_if, see("further away"))),
-    State("3-refused", "lab:queries", "/lab/3", (*NO_NUMBERS, press("Run")), status=UNPROCESSABLE),
+    State("3-refused", "lab:start", "/lab/3", (*NO_NUMBERS, press("Run"), see("Enter a whole number"))),
     State("3-log", "lab:queries", "/lab/3", (open_log,)),
     State("3-explained", "lab:queries", "/lab/3", (open_log, explain_first, see("each parameter"))),
     State("explain", "lab:explain", "/", (open_log, explain_first, see("How the database would answer"))),
