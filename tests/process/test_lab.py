@@ -13,6 +13,7 @@ from qulab.local.redis_server import free_port
 from .running import STOP_SECONDS, RunningLab, eventually, manage, survivors
 
 StartLab = Callable[..., RunningLab]
+FIRST_EVENT_SECONDS = 25.0
 PARTS = {"database", "redis", "worker", "beat", "consumer"}
 
 
@@ -33,6 +34,19 @@ class TestOneLab:
         # Four seconds on two idle cores; the other tests may keep them busy.
         assert lab.wait_for_address() < 20
         assert f"http://127.0.0.1:{lab.port}/" in lab.output
+
+    def test_publishes_its_first_event_within_25_seconds_of_its_start(self, lab: RunningLab) -> None:
+        """The sample users that a first start makes are events, too."""
+
+        def published() -> bool:
+            return any(
+                line.startswith("qulab_outbox_published_total") and float(line.split()[-1]) > 0
+                for line in lab.get("/metrics")[1].splitlines()
+            )
+
+        eventually(published, within=FIRST_EVENT_SECONDS, what=lambda: lab.output)
+
+        assert time.monotonic() - lab.started < FIRST_EVENT_SECONDS
 
     def test_reports_every_part_healthy(self, lab: RunningLab) -> None:
         body = lab.readiness(200, within=15)
