@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from sqlalchemy import select, text, update
 
 from qulab.cache import keys
+from qulab.cache.client import get_streams
 from qulab.db.base import new_id, utcnow
 from qulab.db.engine import Database, get_database
 from qulab.lab.benches import BENCHES
@@ -140,6 +141,35 @@ class TestStart:
 
         assert answer.status_code == 503
         assert await ask(lab)
+
+    async def test_who_leaves_meanwhile_leaves_no_run_behind_that_nobody_was_told_of(
+        self, lab: Lab, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sending, may_fail = asyncio.Event(), asyncio.Event()
+
+        async def fail_late(_run_id: str) -> None:
+            sending.set()
+            await may_fail.wait()
+            raise ConnectionRefusedError
+
+        monkeypatch.setattr(queue, "send", fail_late)
+        async with database.writing() as session:
+            asking = asyncio.create_task(
+                queue.ask_for(session, get_streams(), experiment="queries", parameters={}, visitor="left")
+            )
+            await sending.wait()
+            asking.cancel()
+            await asyncio.wait([asking])
+        may_fail.set()
+
+        async with asyncio.timeout(5):
+            while await self._status_of(database, "left") != RunStatus.FAILED:
+                await asyncio.sleep(0.01)
+
+    async def _status_of(self, database: Database, visitor: str) -> str | None:
+        async with database.reading() as session:
+            found: str | None = await session.scalar(select(Run.status).where(Run.visitor == visitor))
+            return found
 
     async def test_a_run_that_was_taken_although_the_answer_was_lost_goes_on(
         self, lab: Lab, database: Database, monkeypatch: pytest.MonkeyPatch
@@ -266,6 +296,26 @@ class TestWorker:
         may_end.set()
 
         assert (await lab.saved(run_id)).error == worker.TOO_LONG
+
+    async def test_calls_a_run_cancelled_whose_experiment_made_another_error_of_it(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run_id, begun = await ask(lab), asyncio.Event()
+
+        async def make_an_error_of_it(*_: Any) -> None:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise ValueError from None
+
+        monkeypatch.setattr(BENCHES["queries"].experiment, "run", make_an_error_of_it)
+        working = asyncio.create_task(execute(run_id))
+        await begun.wait()
+        await lab.send(f"/lab/runs/{run_id}/cancel")
+        await asyncio.wait_for(working, 5)
+
+        assert (await lab.saved(run_id)).status == RunStatus.CANCELLED
 
     async def test_that_is_told_to_stop_says_so_in_the_row(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
         run_id = await ask(lab)

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import select
 
 from qulab.db.base import utcnow
+from qulab.db.engine import get_database
 from qulab.db.errors import Conflict
 from qulab.db.session import Session
 from qulab.lab.models import UNDER_WAY, Run, RunStatus
@@ -61,23 +62,25 @@ async def ask_for(
         raise UnderWay(await _under_way(session, visitor)) from None
     await session.commit()
     # In a task of its own: who leaves now must not leave a run behind that nobody was told of.
-    await asyncio.shield(asyncio.ensure_future(_hand_over(session, run.id)))
+    await asyncio.shield(asyncio.ensure_future(_hand_over(run.id)))
     return run.id
 
 
-async def _hand_over(session: Session, run_id: str) -> None:
+async def _hand_over(run_id: str) -> None:
     """Raises NotSent. A message that arrived although its answer did not is no failure: its run was taken."""
     try:
         await send(run_id)
     except (OperationalError, RedisError, OSError, TimeoutError) as error:
-        failed = await RunRepository(session).update(
-            Run.id == run_id,
-            Run.status == RunStatus.QUEUED,
-            status=RunStatus.FAILED,
-            error=NOT_SENT,
-            finished_at=utcnow(),
-        )
-        await session.commit()
+        # A session of its own, too: the request's is closed when its client has left.
+        async with get_database().writing() as session:
+            failed = await RunRepository(session).update(
+                Run.id == run_id,
+                Run.status == RunStatus.QUEUED,
+                status=RunStatus.FAILED,
+                error=NOT_SENT,
+                finished_at=utcnow(),
+            )
+            await session.commit()
         if failed:
             raise NotSent from error
 

@@ -96,10 +96,11 @@ async def _watched(task: "asyncio.Task[Outcome]", reporter: Reporter) -> Outcome
 
 
 async def _ended(task: "asyncio.Task[Outcome]", because: Outcome) -> Outcome:
-    """Cancel the task and wait for its end, for a while. What it gave in the same moment counts."""
+    """Cancel the task and wait for its end, for a while. Only a result that came in the same moment counts."""
     task.cancel()
     await asyncio.wait({task}, timeout=ENDS_WITHIN)
-    return task.result() if task.done() and not task.cancelled() else because
+    was_done = task.done() and not task.cancelled() and task.result().status == RunStatus.DONE
+    return task.result() if was_done else because
 
 
 async def _measured(workbench: Workbench, parameters: dict[str, Any], reporter: Reporter) -> Outcome:
