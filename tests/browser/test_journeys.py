@@ -192,11 +192,11 @@ class TestRepositories:
         await expect(log.locator("summary").first).to_contain_text("1 statement,")
         await log.get_by_role("button", name="Explain").click()
         if scripting:
-            await expect(log.get_by_text("reads every row of users")).to_be_visible()
+            await expect(log.get_by_text("walks through users in the order of the index")).to_be_visible()
             assert page.url == address
         else:
             await expect(page.get_by_role("heading", name="How the database would answer")).to_be_visible()
-            await expect(page.get_by_text("reads every row of users")).to_be_visible()
+            await expect(page.get_by_text("walks through users in the order of the index")).to_be_visible()
             await page.go_back()
             await page.locator("#statements > summary").click()
 
