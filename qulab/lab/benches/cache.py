@@ -175,7 +175,7 @@ WORKBENCH = Workbench(
     plots=plots,
     x_label=gettext_lazy("reads so far"),
     y_label=gettext_lazy("stale reads so far"),
-    seconds="12",
+    seconds="15",
     sources=[
         ("qulab/lab/experiments/cache_strategies.py", "CacheAside"),
         ("qulab/lab/experiments/cache_strategies.py", "WriteThrough"),

@@ -207,7 +207,7 @@ WORKBENCH = Workbench(
     what_if_initial=what_if_initial,
     x_label=gettext_lazy("repeat"),
     y_label=gettext_lazy("time, ms"),
-    seconds="3",
+    seconds="2",
     sources=[
         ("qulab/lab/experiments/queries.py", "walk_lazily"),
         ("qulab/lab/experiments/queries.py", "load_with_selectin"),
