@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import selectinload
 
 from accounts.models import User
@@ -20,3 +20,7 @@ class UserRepository(BaseRepository[User]):
     async def recent(self, limit: int = 20) -> Sequence[User]:
         # Ids are in the order of time, and the primary key has them sorted.
         return await self.list(order_by=[User.id.desc()], limit=limit)
+
+    async def remove(self, *where: ColumnElement[bool]) -> Sequence[str]:
+        """Delete in the database, which cascades; returns the ids of who is gone."""
+        return (await self.session.scalars(delete(User).where(*where).returning(User.id))).all()

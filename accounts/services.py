@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from sqlalchemy import ColumnElement
+
 from accounts.cached import invalidate_user_cache
 from accounts.models import User
 from accounts.repositories import UserRepository
-from outbox.events import record_event
+from outbox.events import record_event, record_events
 from qulab.cache.read_through import get_cache
-from qulab.db.errors import Conflict, Stale
+from qulab.db.errors import Conflict, NotFound, Stale
 from qulab.db.retry import retried
 from qulab.db.session import Session
 
@@ -74,6 +76,13 @@ async def update_user(session: Session, /, *, user_id: str, version: int | None 
 
     Raises NotFound, Stale, Conflict when the new address is taken, and ValueError for no field.
     """
+    user = await change_user(session, user_id=user_id, version=version, **changes)
+    await session.commit()
+    return user
+
+
+async def change_user(session: Session, /, *, user_id: str, version: int | None = None, **changes: Any) -> User:
+    """`update_user` without a commit, for a service that does more in the same transaction."""
     if unknown := changes.keys() - EDITABLE:
         raise ValueError(f"not fields of a profile that can be changed: {', '.join(sorted(unknown))}")
     if "email" in changes:
@@ -86,18 +95,26 @@ async def update_user(session: Session, /, *, user_id: str, version: int | None 
         setattr(user, field, value)
     await repository.add(user)
     _record(session, "UserUpdated", user.id, {"user_id": user.id, "fields": sorted(changes)})
-    await session.commit()
     return user
 
 
 @retried
 async def delete_user(session: Session, *, user_id: str) -> None:
     """Delete a user with their assessments and scores. Raises NotFound."""
-    repository = UserRepository(session)
-    await repository.one(user_id)
-    await repository.delete(User.id == user_id)
-    _record(session, "UserDeleted", user_id, {"user_id": user_id})
+    await UserRepository(session).one(user_id)
+    if not await remove_users(session, User.id == user_id):
+        raise NotFound(User, user_id)  # another was first
     await session.commit()
+
+
+async def remove_users(session: Session, *where: ColumnElement[bool]) -> int:
+    """Delete all these users with what belongs to them, an event for each, without a commit; returns how many."""
+    removed = await UserRepository(session).remove(*where)
+    if removed:
+        payloads = {user_id: {"user_id": user_id} for user_id in removed}
+        await record_events(session, event_type="UserDeleted", aggregate_type="User", payloads=payloads)
+        forget_cached_users(session, *removed)
+    return len(removed)
 
 
 @retried

@@ -8,7 +8,7 @@ from accounts.cached import USER, CachedUserRepository
 from accounts.forms import UserForm
 from accounts.models import User
 from accounts.repositories import UserRepository
-from accounts.services import create_sample_users, create_user, delete_user, ensure_user, update_user
+from accounts.services import create_sample_users, create_user, delete_user, ensure_user, remove_users, update_user
 from assessments.repositories import AIRScoreRepository
 from assessments.services import add_sample_scores
 from outbox.models import DomainEvent
@@ -106,6 +106,34 @@ class TestDeleteUser:
         async with database.writing() as session:
             with pytest.raises(NotFound):
                 await delete_user(session, user_id="nobody")
+
+
+class TestRemoveUsers:
+    async def test_removes_those_who_match_with_an_event_for_each(self, database: Database, cache: Cache) -> None:
+        async with database.writing() as session:
+            gone = [(await create_user(session, email=f"a{n}@example.com", name="Gone")).id for n in range(3)]
+            kept = (await create_user(session, email="b@example.com", name="Kept")).id
+        repository = CachedUserRepository(database, cache)
+        assert await repository.get_by_id_cached(gone[0])
+
+        async with database.writing() as session:
+            removed = await remove_users(session, User.name == "Gone")
+            await session.commit()
+
+        assert removed == 3
+        assert await event_types(database) == ["UserCreated"] * 4 + ["UserDeleted"] * 3
+        assert await repository.get_by_id_cached(gone[0]) is None
+        assert await repository.get_by_id_cached(kept)
+
+    async def test_commits_nothing_by_itself(self, database: Database) -> None:
+        async with database.writing() as session:
+            user = await create_user(session, email="a@example.com", name="A")
+        async with database.writing() as session:
+            await remove_users(session, User.id == user.id)
+
+        async with database.reading() as session:
+            assert await UserRepository(session).exists(User.id == user.id)
+        assert await event_types(database) == ["UserCreated"]
 
 
 class TestEagerLoading:
