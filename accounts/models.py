@@ -1,11 +1,12 @@
 """A person's profile. Credentials are not here: a profile is cached and shown, a credential never."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Float, Index, Integer, String, text
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from qulab.db.base import ID_LENGTH, Base, TimestampMixin, new_id
+from qulab.db.base import ID_LENGTH, Base, TimestampMixin, UTCDateTime, new_id
 
 if TYPE_CHECKING:
     from assessments.models import AIRScore, Assessment
@@ -35,3 +36,14 @@ class User(TimestampMixin, Base):
     scores: Mapped[list["AIRScore"]] = relationship(
         back_populates="user", cascade="all, delete-orphan", passive_deletes=True, lazy="raise"
     )
+
+
+class Credentials(TimestampMixin, Base):
+    """How a person proves who they are, and what they may do. Without a row nobody can sign in as that user."""
+
+    __tablename__ = "credentials"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    password: Mapped[str] = mapped_column(String(255))  # a hash, in the format of Django's hashers
+    is_staff: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    last_sign_in_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

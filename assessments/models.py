@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from qulab.db.base import ID_LENGTH, Base, TimestampMixin, new_id
@@ -22,6 +22,10 @@ class Assessment(TimestampMixin, Base):
     component: Mapped[str] = mapped_column(String(50))
     current_ability: Mapped[float] = mapped_column(Float, default=0.0)
     items_administered: Mapped[int] = mapped_column(Integer, default=0)
+    # Counts the changes: who saves a form that is older than the row is told, and overwrites nothing.
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))
+
+    __mapper_args__ = {"version_id_col": version}
 
     user: Mapped["User"] = relationship(back_populates="assessments", lazy="raise")
 

@@ -6,11 +6,13 @@ A part that is away leaves its metrics out and says so in its `up`. Labels name 
 import asyncio
 import os
 from collections.abc import Awaitable, Iterable, Iterator
+from http import HTTPStatus
 from itertools import accumulate
 from typing import TypeVar
 
 import asyncpg
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -23,7 +25,7 @@ from outbox import streams
 from outbox.figures import OutboxFigures, outbox_figures
 from outbox.selectors import MOST_COUNTED
 from outbox.streams import StreamsState
-from qulab.admin.access import local_only
+from qulab.access.operator import comes_from_here
 from qulab.cache.client import get_streams
 from qulab.cache.histogram import BOUNDS as CACHE_BOUNDS
 from qulab.cache.histogram import Histogram
@@ -34,6 +36,8 @@ from qulab.db.pool import BOUNDS, Waits
 
 SECONDS = 0.9  # for both parts, which are asked at the same time
 OF_THIS_PROCESS = "in the web process that answered"
+
+CLOSED = "Metrics are answered on loopback only, asked for directly. Scrape them from this machine.\n"
 
 Answer = TypeVar("Answer")
 
@@ -48,9 +52,11 @@ class Scrape(Collector):
         return iter(self._families)
 
 
-@local_only
+@never_cache
 @require_safe
 async def metrics(request: HttpRequest) -> HttpResponse:
+    if not comes_from_here(request):
+        return HttpResponse(CLOSED, status=HTTPStatus.FORBIDDEN, content_type="text/plain; charset=utf-8")
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return HttpResponse(encode(await scrape()), content_type=content_type)
 

@@ -13,7 +13,8 @@ from sqlalchemy.exc import ArgumentError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 REDIS_DATABASES = 16  # the default of Redis and Valkey
-REDIS_USED = 5
+REDIS_USED = 6
+SHORTEST_KEY, FEWEST_SIGNS = 50, 5  # characters, and different ones: what Django's own deployment check asks for
 
 
 def _number(name: str, default: float, *, least: float = 0) -> float:
@@ -97,10 +98,27 @@ ALLOWED_HOSTS = [
     if host.strip()
 ]
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "::1", "testserver"}
-if SECRET_KEY == DEVELOPMENT_KEY and not DEBUG and not LOOPBACK.issuperset(ALLOWED_HOSTS):
+PRODUCTION = not LOOPBACK.issuperset(ALLOWED_HOSTS)  # a name is allowed under which others can reach it
+if PRODUCTION and SECRET_KEY == DEVELOPMENT_KEY:
     raise ImproperlyConfigured(
         "DJANGO_SECRET_KEY is not set, and DJANGO_ALLOWED_HOSTS names a host beyond loopback: "
         "set it to a long random text that nobody else knows."
+    )
+if PRODUCTION and (len(SECRET_KEY) < SHORTEST_KEY or len(set(SECRET_KEY)) < FEWEST_SIGNS):
+    raise ImproperlyConfigured(
+        f"DJANGO_SECRET_KEY can be guessed: it needs at least {SHORTEST_KEY} characters, {FEWEST_SIGNS} of them different. "
+        "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(64))'"
+    )
+if PRODUCTION and DEBUG:
+    raise ImproperlyConfigured(
+        "DJANGO_DEBUG is on, and DJANGO_ALLOWED_HOSTS names a host beyond loopback: its pages show settings and rows. "
+        "Turn it off."
+    )
+LOCAL_OPERATOR = _flag("QULAB_LOCAL_OPERATOR", False)  # who sits at this machine needs no account, and is staff
+if PRODUCTION and LOCAL_OPERATOR:
+    raise ImproperlyConfigured(
+        "QULAB_LOCAL_OPERATOR is on, and DJANGO_ALLOWED_HOSTS names a host beyond loopback: a proxy on this machine "
+        "would make everybody its operator. Turn it off, and make staff with manage.py createstaff."
     )
 QULAB_DATA_DIR = Path(os.environ.get("QULAB_DATA_DIR", BASE_DIR / "data")).absolute()
 
@@ -123,7 +141,15 @@ if LAB_POSTGRES_URL:
             "QULAB_LAB_POSTGRES_URL must name a PostgreSQL: postgresql://user:password@host/name."
         )
 
-# --- Redis: five logical databases, so that emptying one never empties another ---------------------------------------
+# --- Lab: who may use it, and what it may touch ------------------------------------------------------------------------
+
+LAB = os.environ.get("QULAB_LAB") or ("staff" if PRODUCTION else "open")
+LAB_GIVEN = bool(os.environ.get("QULAB_LAB"))
+if LAB not in {"off", "staff", "open"}:
+    raise ImproperlyConfigured(f"QULAB_LAB is {LAB!r}: use off, staff or open.")
+LAB_OWNS_DATABASE = _flag("QULAB_LAB_OWNS_DATABASE", False)  # set by `manage.py lab` for a database of its own
+
+# --- Redis: six logical databases, so that emptying one never empties another ---------------------------------------
 
 REDIS_URL = os.environ.get("REDIS_URL") or "redis://localhost:6379/0"
 REDIS_URL_GIVEN = bool(os.environ.get("REDIS_URL"))
@@ -131,6 +157,7 @@ REDIS_STREAMS_URL = _redis_url(REDIS_URL, 0)
 REDIS_CACHE_URL = _redis_url(REDIS_URL, 1)
 REDIS_DJANGO_CACHE_URL = _redis_url(REDIS_URL, 3)
 REDIS_SCRATCH_URL = _redis_url(REDIS_URL, 4)  # of experiments: nothing of the application is here
+REDIS_SESSIONS_URL = _redis_url(REDIS_URL, 5)  # who is signed in, and how often somebody tried
 REDIS_IS_EMULATED = _flag("QULAB_REDIS_EMULATED", False)  # set by `manage.py lab` when no real server was found
 CACHE_TTL = _number("QULAB_CACHE_TTL", 3600.0, least=1)  # seconds
 CACHES = {
@@ -160,7 +187,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # an outage of Redis of any length is waited out
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "lab"
-CELERY_TASK_ROUTES = {"outbox.tasks.relay_events": {"queue": "relay"}}
+CELERY_TASK_ROUTES = {"outbox.tasks.relay_events": {"queue": "relay"}, "accounts.tasks.*": {"queue": "mail"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # Celery 6's default; silences its warning
@@ -190,6 +217,7 @@ CELERY_BEAT_SCHEDULE = {
 INSTALLED_APPS = [
     "qulab",
     "qulab.lab",
+    "qulab.access",
     "qulab.admin",
     "accounts",
     "assessments",
@@ -200,16 +228,18 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 STOCK_DJANGO = _flag("QULAB_STOCK_DJANGO", False)  # Django's own request path, with its threads
-MIDDLEWARE = [
+MIDDLEWARE = [  # headers outermost, so that they stand on files, redirects and refusals too (qulab/access/deployment.py)
+    "qulab.lean.middleware.HeadersMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "qulab.lean.static.StaticMiddleware",
     "qulab.lean.compression.PageCompressionMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "qulab.db.middleware.SessionMiddleware",
     "qulab.lab.statements.middleware.StatementLogMiddleware",
+    "qulab.access.middleware.AccessMiddleware",
 ]
 if not STOCK_DJANGO:
     MIDDLEWARE = [
@@ -237,6 +267,29 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
+# --- Accounts --------------------------------------------------------------------------------------------------------
+
+PEOPLE = "accounts.people.known"  # finds who a session belongs to
+SESSION_COOKIE_AGE = 14 * 24 * 3600  # seconds since the last request
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+PASSWORD_RESET_TIMEOUT = 3600  # seconds
+EMAIL_HOST = os.environ.get("QULAB_EMAIL_HOST", "")
+EMAIL_PORT = _integer("QULAB_EMAIL_PORT", 587, least=1)
+EMAIL_HOST_USER = os.environ.get("QULAB_EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("QULAB_EMAIL_PASSWORD", "")
+EMAIL_USE_TLS = _flag("QULAB_EMAIL_TLS", True)
+EMAIL_TIMEOUT = 10  # seconds
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+DEFAULT_FROM_EMAIL = os.environ.get("QULAB_EMAIL_FROM", "QuLab <qulab@localhost>")
+
 # --- Security --------------------------------------------------------------------------------------------------------
 
 CONTENT_SECURITY_POLICY = {
@@ -254,11 +307,44 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+ANSWER_HEADERS = {
+    "Permissions-Policy": ", ".join(
+        f"{feature}=()"
+        for feature in ("camera", "geolocation", "microphone", "payment", "usb", "browsing-topics", "display-capture")
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # Django's middleware says these too, but not where it refuses a host before it redirects.
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": SECURE_REFERRER_POLICY,
+}
+MAX_BODY_BYTES = _integer("QULAB_MAX_BODY_BYTES", 262_144, least=1_024)  # of a form; more is refused unread
+BODY_SECONDS = _number("QULAB_BODY_SECONDS", 20.0, least=0.1)  # in which a body must have arrived
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+DATA_UPLOAD_MAX_NUMBER_FILES = 0  # nothing takes a file
+SILENCED_SYSTEM_CHECKS = [  # they look for Django's names of middlewares; qulab/access/deployment.py looks for the classes
+    "security.W001",
+    "security.W002",
+    "security.W003",
+]
 CSRF_TRUSTED_ORIGINS = [
     origin.strip() for origin in os.environ.get("DJANGO_CSRF_TRUSTED_ORIGINS", "").split(",") if origin.strip()
 ]
+SECURE = _flag("QULAB_HTTPS", PRODUCTION)  # it is reached over TLS only
+SECURE_SSL_REDIRECT = SECURE
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]  # asked from within, without TLS
+SECURE_HSTS_SECONDS = _integer("QULAB_HSTS_SECONDS", 365 * 24 * 3600 if SECURE else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
+SECURE_HSTS_PRELOAD = SECURE
+SESSION_COOKIE_SECURE = SECURE
+# A browser takes a name with this prefix from the host itself alone, over TLS, and never from another subdomain.
+SESSION_COOKIE_NAME = "__Host-qulab-session" if SECURE else "qulab-session"
+CSRF_COOKIE_NAME = "__Host-qulab-csrf" if SECURE else "csrftoken"
+CSRF_COOKIE_SECURE = SECURE
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
+
+DEFAULT_EXCEPTION_REPORTER_FILTER = "qulab.reports.Hiding"
 
 # --- Logs ------------------------------------------------------------------------------------------------------------
 
@@ -266,10 +352,11 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"outages_in_one_line": {"()": "qulab.logs.OutagesInOneLine"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s", "datefmt": "%H:%M:%S"}},
+    "formatters": {"line": {"()": "qulab.logs.Clearing", "format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s", "datefmt": "%H:%M:%S"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
+        "django": {"handlers": [], "level": "INFO"},  # else it writes mail with the request in it
         # One line for each tick would bury what happens.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

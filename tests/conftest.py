@@ -21,7 +21,7 @@ from qulab.local import PostgresServer, RedisServer, ServiceError, find_redis, s
 
 BOTH = ["sqlite", "postgresql"]
 SPEED_OVER_SAFETY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-TABLES = ["users", "assessments", "air_scores", "domain_events", "inbox", "lab_runs"]
+TABLES = ["users", "assessments", "air_scores", "domain_events", "inbox", "lab_runs", "audit"]  # credentials go with their users
 
 
 def missing(what: str, why: object) -> NoReturn:
@@ -72,8 +72,9 @@ async def migrated(database_url: str) -> str:
 
 @pytest.fixture
 async def database(migrated: str, redis_url: str, settings: object) -> AsyncIterator[Database]:
-    """An empty database, and the one that `get_database()` returns."""
+    """An empty database, and the one that `get_database()` returns; the rest is as `manage.py lab` has it."""
     settings.DATABASE_URL = migrated  # type: ignore[attr-defined]
+    settings.LOCAL_OPERATOR = settings.LAB_OWNS_DATABASE = True  # type: ignore[attr-defined]
     database = create_database(migrated)
     await _empty(database)
     databases.lend(database)
@@ -94,7 +95,7 @@ def redis_url(redis_server: RedisServer, settings: object) -> str:
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
     base = redis_server.url.removesuffix("/0")
-    for name, number in [("STREAMS", 0), ("CACHE", 1), ("DJANGO_CACHE", 3), ("SCRATCH", 4)]:
+    for name, number in [("STREAMS", 0), ("CACHE", 1), ("DJANGO_CACHE", 3), ("SCRATCH", 4), ("SESSIONS", 5)]:
         setattr(settings, f"REDIS_{name}_URL", f"{base}/{number}")
     return redis_server.url
 

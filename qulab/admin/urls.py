@@ -1,11 +1,12 @@
-"""Addresses people keep. They are made of what is registered, and every one of them passes through `local_only`."""
+"""Addresses people keep, made of what is registered. Every one of them is for staff, and no cache keeps it."""
 
 import re
 
 from django.urls import re_path
+from django.views.decorators.cache import never_cache
 
+from qulab.access.needs import Need, View, guarded
 from qulab.admin import views
-from qulab.admin.access import View, local_only
 from qulab.admin.site import site
 
 app_name = "admin"
@@ -23,4 +24,4 @@ ROUTES: list[tuple[str, View, str]] = [
     (rf"^(?P<name>{_LIST})/(?P<key>[^/]+)$", views.detail, "detail"),
 ]
 
-urlpatterns = [re_path(route, local_only(view), name=name) for route, view, name in ROUTES]
+urlpatterns = guarded(Need.STAFF, [re_path(route, never_cache(view), name=name) for route, view, name in ROUTES])

@@ -57,7 +57,7 @@ class Web:
             self._process = subprocess.Popen(
                 [sys.executable, "manage.py", "runserver", "--noreload", str(self.port)],
                 cwd=PROJECT,
-                env=environment(self.folder, **self._settings),
+                env=environment(self.folder, QULAB_LOCAL_OPERATOR="1", QULAB_LAB_OWNS_DATABASE="1", **self._settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
