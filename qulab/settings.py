@@ -106,7 +106,7 @@ if PRODUCTION and SECRET_KEY == DEVELOPMENT_KEY:
     )
 if PRODUCTION and (len(SECRET_KEY) < SHORTEST_KEY or len(set(SECRET_KEY)) < FEWEST_SIGNS):
     raise ImproperlyConfigured(
-        f"DJANGO_SECRET_KEY can be guessed: it needs at least {SHORTEST_KEY} characters, {FEWEST_SIGNS} of them different. "
+        f"DJANGO_SECRET_KEY can be guessed: it needs {SHORTEST_KEY} characters, {FEWEST_SIGNS} of them different. "
         "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(64))'"
     )
 if PRODUCTION and DEBUG:
@@ -141,7 +141,7 @@ if LAB_POSTGRES_URL:
             "QULAB_LAB_POSTGRES_URL must name a PostgreSQL: postgresql://user:password@host/name."
         )
 
-# --- Lab: who may use it, and what it may touch ------------------------------------------------------------------------
+# --- Lab: who may use it, and what it may touch -----------------------------------------------------------------------
 
 LAB = os.environ.get("QULAB_LAB") or ("staff" if PRODUCTION else "open")
 LAB_GIVEN = bool(os.environ.get("QULAB_LAB"))
@@ -228,7 +228,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 STOCK_DJANGO = _flag("QULAB_STOCK_DJANGO", False)  # Django's own request path, with its threads
-MIDDLEWARE = [  # headers outermost, so that they stand on files, redirects and refusals too (qulab/access/deployment.py)
+MIDDLEWARE = [  # headers outermost: they stand on files, redirects and refusals too (qulab/access/deployment.py)
     "qulab.lean.middleware.HeadersMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -322,7 +322,7 @@ BODY_SECONDS = _number("QULAB_BODY_SECONDS", 20.0, least=0.1)  # in which a body
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 0  # nothing takes a file
-SILENCED_SYSTEM_CHECKS = [  # they look for Django's names of middlewares; qulab/access/deployment.py looks for the classes
+SILENCED_SYSTEM_CHECKS = [  # they look for names of middlewares; qulab/access/deployment.py looks for classes
     "security.W001",
     "security.W002",
     "security.W003",
@@ -352,7 +352,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"outages_in_one_line": {"()": "qulab.logs.OutagesInOneLine"}},
-    "formatters": {"line": {"()": "qulab.logs.Clearing", "format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s", "datefmt": "%H:%M:%S"}},
+    "formatters": {
+        "line": {
+            "class": "qulab.logs.Clearing",
+            "format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+            "datefmt": "%H:%M:%S",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {

@@ -8,4 +8,5 @@ class AccessConfig(AppConfig):
     label = "qulab_access"
 
     def ready(self) -> None:
-        import_module("qulab.access.checks")  # which registers itself
+        for name in ("checks", "deployment"):  # which register themselves
+            import_module(f"qulab.access.{name}")

@@ -56,7 +56,10 @@ SETTINGS: dict[str, tuple[Fits, str]] = {
         {"no-referrer", "same-origin"}.__contains__,
         "other sites learn addresses of pages, and some of those let their reader in",
     ),
-    "SECURE_CROSS_ORIGIN_OPENER_POLICY": ("same-origin".__eq__, "a page of another site may hold on to a window of ours"),
+    "SECURE_CROSS_ORIGIN_OPENER_POLICY": (
+        "same-origin".__eq__,
+        "another site may hold on to a window of ours",
+    ),
     "X_FRAME_OPTIONS": ("DENY".__eq__, "other sites may frame these pages"),
     "CONTENT_SECURITY_POLICY": (_has_no_inline_code, "pages may run code that stands in them, or comes from elsewhere"),
     "SESSION_COOKIE_SECURE": (_is_on, "the session's cookie is sent without TLS"),

@@ -1,8 +1,6 @@
 """One request, served without a thread: what Django's handler closes in one is closed in the loop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 from django.core import signals
 from django.core.exceptions import RequestAborted
@@ -11,11 +9,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from qulab.lean import limits
+from qulab.lean.limits import Receive, Scope, Send
 from qulab.lean.signals import disconnect_idle_receivers
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
 
 WATCH_AFTER = 0.05  # seconds a view may take before its client is watched
 
@@ -29,18 +25,20 @@ class LeanHandler(ASGIHandler):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await self.read_body(receive)
+            limits.check(scope)
+            body = await limits.read_body(receive)
         except RequestAborted:
+            return
+        except limits.Refused as refused:
+            await limits.refuse(refused, receive, send)
             return
         set_script_prefix(get_script_prefix(scope))
         if signals.request_started.receivers:
             await signals.request_started.asend(sender=type(self), scope=scope)
         try:
-            request, refused = self.create_request(scope, body)
+            request, _ = self.create_request(scope, body)
             if request is None:
-                assert refused is not None
-                await self.send_response(refused, send)
-                refused.close()
+                await limits.refuse(limits.NO_TEXT, receive, send)
                 return
             await self._answer(request, receive, send)
         finally:

@@ -33,6 +33,15 @@ class Inline(MiddlewareMixin):
         return response
 
 
+class HeadersMiddleware(Inline):
+    """The outermost: what each answer says, whoever gives it."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        for name, value in settings.ANSWER_HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+
 class SecurityMiddleware(Inline, StockSecurityMiddleware):
     pass
 

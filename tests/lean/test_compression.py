@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from django.urls import path
 
 from qulab import urls
+from qulab.access.needs import Need, guarded
 from qulab.lean.handler import LeanHandler
 
 from .asgi import Exchange
@@ -40,7 +41,10 @@ async def stream(_request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(pieces(), content_type="text/html")
 
 
-urlpatterns = [*urls.urlpatterns, path("page", page), path("figures", figures), path("stream", stream)]
+urlpatterns = [
+    *urls.urlpatterns,
+    *guarded(Need.NOTHING, [path("page", page), path("figures", figures), path("stream", stream)]),
+]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from accounts.models import User
 from qulab import urls
+from qulab.access.needs import Need, guarded
 from qulab.db.engine import Database
 from qulab.db.middleware import DatabaseRequest
 from qulab.lean.handler import LeanHandler
@@ -20,14 +21,16 @@ from qulab.lean.handler import LeanHandler
 from .asgi import Exchange
 
 STOCK_MIDDLEWARE = [
+    "qulab.lean.middleware.HeadersMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "qulab.lean.static.StaticMiddleware",
     "qulab.lean.compression.PageCompressionMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "qulab.db.middleware.SessionMiddleware",
+    "qulab.access.middleware.AccessMiddleware",
 ]
 
 
@@ -67,7 +70,10 @@ async def wait(request: DatabaseRequest) -> HttpResponse:
     return await waiting(request)
 
 
-urlpatterns = [*urls.urlpatterns, path("plain", plain), path("reads", reads), path("fails", fails), path("waits", wait)]
+urlpatterns = [
+    *urls.urlpatterns,
+    *guarded(Need.NOTHING, [path("plain", plain), path("reads", reads), path("fails", fails), path("waits", wait)]),
+]
 
 
 @pytest.fixture
