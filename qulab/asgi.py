@@ -14,7 +14,9 @@ from django.conf import settings  # noqa: E402 - Django must be set up first
 from qulab.db.loop import close_all  # noqa: E402
 from qulab.lab.live.hubs import end_streams_on_signals  # noqa: E402
 from qulab.lean.handler import LeanHandler  # noqa: E402
+from qulab.logs import clear_server_logs  # noqa: E402
 
+clear_server_logs()
 _django = ASGIHandler() if settings.STOCK_DJANGO else LeanHandler()
 
 
@@ -29,6 +31,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            clear_server_logs()  # a server that was handed the application set them up after it was loaded
             end_streams_on_signals()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":

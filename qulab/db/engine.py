@@ -12,7 +12,7 @@ from typing import Any
 import aiosqlite
 import msgspec
 from django.conf import settings
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, ExceptionContext, event, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.util import await_only
@@ -20,6 +20,7 @@ from sqlalchemy.util import await_only
 from qulab.db.loop import PerLoop
 from qulab.db.pool import FairPool, Waits, ask_idle_connections
 from qulab.db.session import Session
+from qulab.logs import cleared
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +46,9 @@ class Database:
         self.dialect = url.get_backend_name()
         self.max_overflow = int(pool["max_overflow"])
         self.engine: AsyncEngine = create_async_engine(
-            url, poolclass=FairPool, **pool, **_dialect_options(self.dialect)
+            url, poolclass=FairPool, hide_parameters=True, **pool, **_dialect_options(self.dialect)
         )
+        event.listen(self.engine.sync_engine, "handle_error", _hide_row)
         if self.dialect == "sqlite":
             event.listen(self.engine.sync_engine, "connect", _set_pragmas)
             event.listen(self.engine.sync_engine, "begin", _begin)
@@ -172,6 +174,16 @@ async def _connect_sqlite(database: str, **options: Any) -> aiosqlite.Connection
     except aiosqlite.Error:
         await asyncio.to_thread(thread.join)
         raise
+
+
+def _hide_row(context: ExceptionContext) -> None:
+    """What the database says of the row stays out of every message: "Key (email)=(…) already exists."."""
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None:
+            error.args = tuple(cleared(one) if isinstance(one, str) else one for one in error.args)
+    driver = context.original_exception.__cause__
+    if getattr(driver, "detail", None):
+        driver.detail = None  # type: ignore[union-attr]
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:
