@@ -281,6 +281,13 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 PASSWORD_RESET_TIMEOUT = 3600  # seconds
+_OUTSIDE = [host.lstrip(".") for host in ALLOWED_HOSTS if host not in LOOPBACK | {"*"}]
+# Where the links in mails lead; never what a request says it came to.
+SITE_URL = os.environ.get("QULAB_SITE_URL", "").rstrip("/") or (
+    f"https://{_OUTSIDE[0]}" if _OUTSIDE else "http://127.0.0.1:8000"
+)
+if urlsplit(SITE_URL).scheme not in {"http", "https"} or not urlsplit(SITE_URL).hostname:
+    raise ImproperlyConfigured(f"QULAB_SITE_URL is {SITE_URL!r}: use an address like https://qulab.example.com.")
 EMAIL_HOST = os.environ.get("QULAB_EMAIL_HOST", "")
 EMAIL_PORT = _integer("QULAB_EMAIL_PORT", 587, least=1)
 EMAIL_HOST_USER = os.environ.get("QULAB_EMAIL_USER", "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 QUEUES = ("relay", "lab")  # each has a worker of its own, so that an experiment cannot starve the relay
+ALSO = {"lab": "mail"}  # what a worker serves besides: here nobody needs one for mail alone
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def _web(host: str, port: int) -> tuple[str, ...]:
 def _worker(queue: str) -> tuple[str, ...]:
     # One worker for each queue: nobody to gossip or mingle with. Its heartbeat stays, /readyz lives by it.
     alone = ("--without-gossip", "--without-mingle")
-    return _celery("worker", "-Q", queue, "-n", f"{queue}@%h", "--pool", "prefork", "--concurrency", "1", *alone)
+    served = f"{queue},{ALSO[queue]}" if queue in ALSO else queue
+    return _celery("worker", "-Q", served, "-n", f"{queue}@%h", "--pool", "prefork", "--concurrency", "1", *alone)
 
 
 def _celery(*arguments: str) -> tuple[str, ...]:
