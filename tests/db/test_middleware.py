@@ -9,6 +9,8 @@ from sqlalchemy import text
 
 from accounts.models import User
 from accounts.repositories import UserRepository
+from qulab import urls
+from qulab.access.needs import Need, guarded
 from qulab.db.engine import Database
 from qulab.db.middleware import DatabaseRequest, SessionMiddleware
 
@@ -47,11 +49,17 @@ def handler500(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("look", look),
-    path("forgets", write_without_commit),
-    path("commits", write_and_commit),
-    path("fails", fail),
-    path("untouched", untouched),
+    *urls.urlpatterns,
+    *guarded(
+        Need.NOTHING,
+        [
+            path("look", look),
+            path("forgets", write_without_commit),
+            path("commits", write_and_commit),
+            path("fails", fail),
+            path("untouched", untouched),
+        ],
+    ),
 ]
 
 

@@ -6,6 +6,7 @@ from django.urls import path
 
 from accounts.repositories import UserRepository
 from accounts.snapshots import UserSnapshot
+from qulab.access.needs import Need, guarded
 from qulab.db.middleware import DatabaseRequest
 
 
@@ -20,4 +21,4 @@ async def plain(_request: DatabaseRequest) -> HttpResponse:
     return HttpResponse(b'{"hello":"world"}', content_type="application/json")
 
 
-urlpatterns = [path("users/<str:user_id>", read_user), path("plain", plain)]
+urlpatterns = guarded(Need.NOTHING, [path("users/<str:user_id>", read_user), path("plain", plain)])

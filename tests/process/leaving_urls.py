@@ -12,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from sqlalchemy import text
 
 from accounts.services import create_user
+from qulab.access.needs import Need, guarded
 from qulab.db.base import new_id
 from qulab.db.engine import get_database
 from qulab.db.middleware import DatabaseRequest
@@ -66,9 +67,12 @@ async def state(_request: HttpRequest) -> HttpResponse:
     return JsonResponse({"pool": msgspec.to_builtins(database.pool_state()), "ends": ends})
 
 
-urlpatterns = [
-    path("asks/<int:milliseconds>", asks),
-    path("holds/<int:milliseconds>", holds),
-    path("stores/<int:milliseconds>", stores),
-    path("state", state),
-]
+urlpatterns = guarded(
+    Need.NOTHING,
+    [
+        path("asks/<int:milliseconds>", asks),
+        path("holds/<int:milliseconds>", holds),
+        path("stores/<int:milliseconds>", stores),
+        path("state", state),
+    ],
+)
