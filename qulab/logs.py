@@ -74,6 +74,14 @@ def _network(caller: str) -> str:
     return caller if address.is_loopback else str(ip_network((address, NETWORK_BITS[address.version]), strict=False))
 
 
+class InOneLine(logging.Filter):
+    """Anybody can ask under any host's name, as often as they like."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.exc_info = None
+        return True
+
+
 class OutagesInOneLine(logging.Filter):
     """Keeps the first line of a record whose exception says that a connection failed."""
 

@@ -358,7 +358,10 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "qulab.reports.Hiding"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"outages_in_one_line": {"()": "qulab.logs.OutagesInOneLine"}},
+    "filters": {
+        "in_one_line": {"()": "qulab.logs.InOneLine"},
+        "outages_in_one_line": {"()": "qulab.logs.OutagesInOneLine"},
+    },
     "formatters": {
         "line": {
             "class": "qulab.logs.Clearing",
@@ -370,6 +373,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO"},  # else it writes mail with the request in it
+        "django.security.DisallowedHost": {"level": "WARNING", "filters": ["in_one_line"]},
         # One line for each tick would bury what happens.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

@@ -57,10 +57,10 @@ SETTINGS: dict[str, tuple[Fits, str]] = {
         "other sites learn addresses of pages, and some of those let their reader in",
     ),
     "SECURE_CROSS_ORIGIN_OPENER_POLICY": (
-        "same-origin".__eq__,
+        {"same-origin"}.__contains__,
         "another site may hold on to a window of ours",
     ),
-    "X_FRAME_OPTIONS": ("DENY".__eq__, "other sites may frame these pages"),
+    "X_FRAME_OPTIONS": ({"DENY"}.__contains__, "other sites may frame these pages"),
     "CONTENT_SECURITY_POLICY": (_has_no_inline_code, "pages may run code that stands in them, or comes from elsewhere"),
     "SESSION_COOKIE_SECURE": (_is_on, "the session's cookie is sent without TLS"),
     "SESSION_COOKIE_NAME": (_is_host_cookie, f"without the prefix {HOST_PREFIX} a subdomain may set it"),
