@@ -39,7 +39,11 @@ class Asked(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run and where. Without a URL the lab starts a server of its own."""
+    """What to run and where. Without a URL the lab starts a server of its own.
+
+    `owns_database`: it is the lab's own. `trusts_operator`: only who sits at this machine reaches it. `audience`: who
+    may use the lab. `secret_key`: empty where the processes find one themselves.
+    """
 
     project: Path
     folder: Path
@@ -49,6 +53,10 @@ class Plan:
     database_url: str | None
     redis_url: str | None
     redis_folder: Path
+    owns_database: bool = False
+    trusts_operator: bool = False
+    audience: str = "staff"
+    secret_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,14 @@ class Lab:
             pass
 
     def _environment(self) -> dict[str, str]:
-        environment = {"TMPDIR": str(self._temporary)}
+        environment = {
+            "TMPDIR": str(self._temporary),
+            "QULAB_LAB": self.plan.audience,
+            "QULAB_LAB_OWNS_DATABASE": "1" if self.plan.owns_database else "0",
+            "QULAB_LOCAL_OPERATOR": "1" if self.plan.trusts_operator else "0",
+        }
+        if self.plan.secret_key:
+            environment["DJANGO_SECRET_KEY"] = self.plan.secret_key
         if self.postgres is not None:
             environment["DATABASE_URL"] = self.postgres.url
         if self.redis is not None:

@@ -8,6 +8,8 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from ipaddress import ip_address
+from secrets import token_urlsafe
 from types import FrameType
 from typing import Any
 
@@ -51,6 +53,7 @@ def _plan(*, host: str, port: int, postgres: bool) -> Plan:
     given = sqlite_file(make_url(settings.DATABASE_URL)) != folder / "qulab.db"
     if postgres and given:
         raise CommandError("DATABASE_URL is set, and --postgres would start another. Unset it or omit --postgres.")
+    here_only = _is_loopback(host) and not settings.PRODUCTION
     return Plan(
         project=settings.BASE_DIR,
         folder=folder,
@@ -60,7 +63,18 @@ def _plan(*, host: str, port: int, postgres: bool) -> Plan:
         database_url=None if postgres else settings.DATABASE_URL,
         redis_url=settings.REDIS_URL if settings.REDIS_URL_GIVEN else None,
         redis_folder=folder / f"redis-{_name_of_database(postgres=postgres, given=given)}",
+        owns_database=not given,
+        trusts_operator=here_only,
+        audience=settings.LAB if here_only or settings.LAB_GIVEN else "staff",
+        secret_key="" if here_only or settings.SECRET_KEY != settings.DEVELOPMENT_KEY else token_urlsafe(64),
     )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name, which may lead anywhere
+        return False
 
 
 def _name_of_database(*, postgres: bool, given: bool) -> str:
@@ -121,6 +135,30 @@ def _announcement(lab: Lab, given_redis: str | None, seconds: float) -> Iterator
     yield f"  redis     {_redis_line(lab, given_redis)}"
     yield f"  workers   one for each of the queues {' and '.join(QUEUES)}; beat, and consumer {plan.group}"
     yield f"  data      {plan.folder}"
+    yield f"  lab       {_audience_line(plan)}; {_ownership_line(plan)}"
+    if not plan.trusts_operator:
+        yield "  network   others may reach it: nobody is staff without an account, and people see what is theirs alone"
+
+
+AUDIENCES = {
+    "off": "off: its addresses answer 404 (QULAB_LAB=off)",
+    "staff": "for staff, who sign in; `manage.py createstaff` makes some, and QULAB_LAB=open lets everybody in",
+    "open": "open to everybody who reaches it (QULAB_LAB=open)",
+}
+
+
+def _audience_line(plan: Plan) -> str:
+    if plan.trusts_operator and plan.audience != "off":
+        return "open to this machine; no account needed"
+    return AUDIENCES[plan.audience]
+
+
+def _ownership_line(plan: Plan) -> str:
+    if not plan.owns_database:
+        return "it does not own the database: what deletes or changes its rows is refused"
+    if plan.trusts_operator or plan.audience == "off":
+        return "it owns its database"
+    return "it owns its database: who may use it sees and deletes all rows, also those of people who sign up"
 
 
 def _database_line(lab: Lab) -> str:
