@@ -1,5 +1,6 @@
 """What pages and commands may know of the outbox, as frozen values."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -98,6 +99,30 @@ async def latest_events(session: Session, limit: int = 20) -> list[EventSnapshot
     return [EventSnapshot.of(event) for event in events]
 
 
+async def events_of(session: Session, aggregates: Sequence[str], limit: int = 20) -> list[EventSnapshot]:
+    """Of these aggregates alone: the latest pending and published events, and the pending ones that come next."""
+    # Found by their aggregates first: by the index of their status, all that is between them would be read.
+    theirs = (
+        select(DomainEvent.id, DomainEvent.status, DomainEvent.created_at, DomainEvent.seq)
+        .where(DomainEvent.aggregate_id.in_(aggregates))
+        .cte("theirs")
+        .prefix_with("MATERIALIZED")
+    )
+    latest = [theirs.c.created_at.desc(), theirs.c.seq.desc()]
+    chosen = [
+        select(theirs.c.id).where(theirs.c.status == status).order_by(*order).limit(limit).subquery()
+        for status, order in (
+            (Status.PENDING, latest),
+            (Status.PUBLISHED, latest),
+            (Status.PENDING, [theirs.c.seq]),
+        )
+    ]
+    ids = union_all(*(select(one.c.id) for one in chosen))
+    order = [DomainEvent.created_at.desc(), DomainEvent.seq.desc()]
+    events = await DomainEventRepository(session).list(DomainEvent.id.in_(ids), order_by=order, limit=3 * limit)
+    return [EventSnapshot.of(event) for event in events]
+
+
 class Pulse(msgspec.Struct, frozen=True):
     """How the outbox stands, read often: `depth` is counted up to MOST_COUNTED; `lag_seconds` as in OutboxState.
 
@@ -132,7 +157,16 @@ async def pulse(session: Session) -> Pulse:
 
 
 async def inbox_entries(session: Session, limit: int = 20) -> list[InboxSnapshot]:
-    entries = await InboxRepository(session).latest(limit)
+    return _handled(await InboxRepository(session).latest(limit))
+
+
+async def handled(session: Session, group: str, event_ids: Sequence[str], limit: int = 20) -> list[InboxSnapshot]:
+    """What one group of consumers has handled of these events, the latest first."""
+    key = [InboxEntry.consumer_group == group, InboxEntry.event_id.in_(event_ids)]
+    return _handled(await InboxRepository(session).list(*key, order_by=[InboxEntry.processed_at.desc()], limit=limit))
+
+
+def _handled(entries: Sequence[InboxEntry]) -> list[InboxSnapshot]:
     return [InboxSnapshot(e.consumer_group, e.event_id, e.event_type, e.processed_at) for e in entries]
 
 

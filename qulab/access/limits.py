@@ -91,7 +91,14 @@ def address_of(request: HttpRequest) -> str:
 
 def too_many(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """The page that says when to come again."""
-    response = render(request, "429.html", {"refusal": refusal}, status=HTTPStatus.TOO_MANY_REQUESTS)
+    # Where htmx puts the answer into a part of the page, only the words.
+    template = "partials/too_many.html" if "HX-Request" in request.headers else "429.html"
+    response = render(request, template, {"refusal": refusal}, status=HTTPStatus.TOO_MANY_REQUESTS)
+    return come_again(response, refusal)
+
+
+def come_again(response: HttpResponse, refusal: Refusal) -> HttpResponse:
+    """The answer, with when to come again."""
     response["Retry-After"] = str(refusal.retry_after)
     return response
 

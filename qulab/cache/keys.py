@@ -74,6 +74,11 @@ def run_state(run: str) -> str:
     return f"lab:run:{run}:state"
 
 
+def runs_of(network: str) -> str:
+    """The set of runs that were asked for from one network, by a name that tells nothing of it."""
+    return f"lab:network:{network}:runs"
+
+
 def run_cancel(run: str) -> str:
     """Set when somebody cancels the run."""
     return f"lab:run:{run}:cancel"

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from outbox import activity, selectors
@@ -14,7 +15,7 @@ from qulab.cache import heartbeat
 from qulab.cache.client import get_streams
 from qulab.cache.store import AWAY
 from qulab.db.session import Session
-from qulab.lab import charts
+from qulab.lab import charts, ownership
 from qulab.lab.crashes.seams import BEFORE
 from qulab.lab.demonstrations.outbox import STORE
 from qulab.lab.runs import SavedRun
@@ -48,16 +49,47 @@ class Slip(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-async def outbox_tables(session: Session) -> dict[str, Any]:
-    """The lanes: what was committed, what is pending, what is published, and the inbox beside them."""
+class Rows(msgspec.Struct, frozen=True):
+    """What the lanes show."""
+
+    committed: list[EventSnapshot]
+    pending: list[EventSnapshot]
+    published: list[EventSnapshot]
+    handled: list[InboxSnapshot]
+
+
+async def _all_rows(session: Session) -> Rows:
+    return Rows(
+        await selectors.latest_events(session, ROWS),
+        await selectors.events_by_status(session, Status.PENDING, ROWS),
+        await selectors.events_by_status(session, Status.PUBLISHED, ROWS),
+        await selectors.inbox_entries(session, ROWS),
+    )
+
+
+async def _own_rows(session: Session) -> Rows:
+    """Those about the lab's own users alone."""
+    latest = await selectors.events_of(session, await ownership.subjects(session), ROWS)
+    waiting = sorted((one for one in latest if one.status == Status.PENDING), key=lambda one: one.seq)
+    handled = await selectors.handled(session, settings.QULAB_CONSUMER_GROUP, [one.id for one in latest], ROWS)
+    published = [one for one in latest if one.status == Status.PUBLISHED]
+    return Rows(latest[:ROWS], waiting[:ROWS], published[:ROWS], handled)
+
+
+async def outbox_tables(session: Session, *, of_all: bool) -> dict[str, Any]:
+    """The lanes: what was committed, what is pending, what is published, and the inbox beside them.
+
+    `of_all`: also of people; the counts are of all events in any case.
+    """
     state = await selectors.outbox_state(session)
+    rows = await (_all_rows(session) if of_all else _own_rows(session))
     lanes = [
         Lane(
             "transactions",
             _("Transaction"),
             _("a score and its event, one COMMIT"),
             _("Nothing was committed yet."),
-            [_committed(event) for event in await selectors.latest_events(session, ROWS)],
+            [_committed(event) for event in rows.committed],
             "app",
         ),
         Lane(
@@ -67,7 +99,7 @@ async def outbox_tables(session: Session) -> dict[str, Any]:
             _("None pending. The publisher is stopped: the next score will wait here.")
             if state.paused
             else _("None pending: what was committed has been published. Stop the publisher to see events wait."),
-            [_pending(event) for event in await selectors.events_by_status(session, Status.PENDING, ROWS)],
+            [_pending(event) for event in rows.pending],
             "database",
             state.pending,
         ),
@@ -76,7 +108,7 @@ async def outbox_tables(session: Session) -> dict[str, Any]:
             _("Published"),
             _("in the stream, and marked"),
             _("None published yet. Calculate a score with the publisher running."),
-            [_published(event) for event in await selectors.events_by_status(session, Status.PUBLISHED, ROWS)],
+            [_published(event) for event in rows.published],
             "event",
             state.published,
         ),
@@ -85,11 +117,11 @@ async def outbox_tables(session: Session) -> dict[str, Any]:
             _("Inbox"),
             _("what a consumer has handled"),
             _("Empty: no consumer has handled an event yet."),
-            [_handled(entry) for entry in await selectors.inbox_entries(session, ROWS)],
+            [_handled(entry) for entry in rows.handled],
             "database",
         ),
     ]
-    return {"state": state, "lanes": lanes}
+    return {"state": state, "lanes": lanes, "of_all": of_all}
 
 
 def _committed(one: EventSnapshot) -> Slip:

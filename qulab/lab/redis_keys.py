@@ -1,5 +1,6 @@
 """What the page says of Redis is what Redis answers now: each structure is shown by a key that is there."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ TIMEOUT = 0.5  # seconds
 MOST_KEYS = 400  # looked at in each logical database
 MOST_EXAMPLES = 2  # of one structure in one logical database
 
+ID = re.compile(r"(?<=:)[^:]*[0-9a-f]{8}[^:]*")  # a part of a key that names somebody, or an epoch, or a run
 LENGTHS = {"string": "strlen", "hash": "hlen", "list": "llen", "set": "scard", "zset": "zcard", "stream": "xlen"}
 
 
@@ -46,14 +48,20 @@ class RedisView(msgspec.Struct, frozen=True):
     structures: list[Structure]
 
 
-async def look(cache: Cache) -> RedisView:
-    """Look at the keys of every logical database that QuLab uses."""
+async def look(cache: Cache, *, veiled: bool = False) -> RedisView:
+    """Look at the keys of every logical database that QuLab uses. `veiled`: without the ids of those they are about."""
     try:
         found = await _examples(cache)
         listeners = (await get_streams().pubsub_numsub(keys.PUBLISHED_CHANNEL))[0][1]
     except (RedisError, OSError):
         return RedisView(False, settings.REDIS_IS_EMULATED, address(), _structures({}, 0))
+    if veiled:
+        found = {kind: [_veiled(one) for one in examples] for kind, examples in found.items()}
     return RedisView(True, settings.REDIS_IS_EMULATED, address(), _structures(found, int(listeners)))
+
+
+def _veiled(one: Example) -> Example:
+    return msgspec.structs.replace(one, key=ID.sub("…", one.key))
 
 
 async def answers(redis: Redis) -> bool:

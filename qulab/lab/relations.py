@@ -93,11 +93,11 @@ class Live(msgspec.Struct, frozen=True):
     groups: int = 0
 
 
-async def live(session: Session) -> Live:
-    """One statement."""
+async def live(session: Session, among: Select[Any] | None = None) -> Live:
+    """One statement. `among`: ids and times of the scores to choose from; without it, all of them."""
     told = select(EVENTS.c.id).where(EVENTS.c.aggregate_id == AIRScore.id).limit(1)
     event = told.correlate(AIRScore).scalar_subquery()
-    newest = select(AIRScore.id).order_by(AIRScore.id.desc()).limit(1).scalar_subquery()
+    newest = _newest(among).scalar_subquery()
     found = await session.execute(
         select(
             User.name,
@@ -112,3 +112,10 @@ async def live(session: Session) -> Live:
     )
     row = found.first()
     return Live(*row) if row else Live()
+
+
+def _newest(among: Select[Any] | None) -> Select[tuple[str]]:
+    if among is None:
+        return select(AIRScore.id).order_by(AIRScore.id.desc()).limit(1)
+    some = among.subquery()
+    return select(some.c.id).order_by(some.c.created_at.desc()).limit(1)

@@ -14,6 +14,7 @@ from qulab.cache import keys
 from qulab.cache.read_through import Cache, Lookup
 from qulab.db.engine import Database
 from qulab.db.session import Session
+from qulab.lab import ownership
 from qulab.lab.experiments import cache as experiment
 from qulab.lab.runs import Kind
 
@@ -93,8 +94,7 @@ def _told(value: Any) -> dict[str, Any]:
 
 async def fetch_many(session: Session, database: Database, cache: Cache) -> experiment.CacheResult:
     """Fetch over the newest users, in a fixed order of popularity. It begins with none of them in the cache."""
-    users = await UserRepository(session).recent(experiment.MOST_USERS)
-    ids = [user.id for user in users]
+    ids = [user.id for user in await ownership.users(database, session, experiment.MOST_USERS)]
     await session.rollback()  # give the connection back: the loads use sessions of their own
     await invalidate_user_cache(cache, *ids)  # so that there are misses: without one nobody knows what a load takes
     return await experiment.fetch_profiles(experiment.CacheParameters(), database, cache, ids)

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 
 from qulab.db.engine import get_database
 from qulab.lab.live.hub import Feed, Hub
 from qulab.lab.live.outbox import outbox
-from qulab.lab.live.topics import OUTBOX, POOL
+from qulab.lab.live.topics import OUTBOX, OUTBOX_OF_ALL, POOL
 from qulab.lab.pages import pool_view
 
 POOL_PERIOD = 0.2  # seconds
@@ -25,4 +26,8 @@ async def pool(hub: Hub) -> None:
         await asyncio.sleep(POOL_PERIOD)
 
 
-FEEDS: Mapping[str, Feed] = {POOL: pool, OUTBOX: outbox}
+FEEDS: Mapping[str, Feed] = {
+    POOL: pool,
+    OUTBOX: partial(outbox, topic=OUTBOX),
+    OUTBOX_OF_ALL: partial(outbox, topic=OUTBOX_OF_ALL),
+}

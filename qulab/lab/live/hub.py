@@ -52,6 +52,10 @@ class Hub:
     def is_full(self) -> bool:
         return len(self._readers) >= MOST_STREAMS
 
+    def streams_of(self, address: str) -> int:
+        """How many streams are open to clients there."""
+        return sum(reader.address == address for reader in self._readers)
+
     def is_heard(self, topic: str) -> bool:
         return any(topic in reader.topics for reader in self._readers)
 

@@ -17,7 +17,7 @@ from qulab.db.engine import get_database
 from qulab.db.errors import is_outage
 from qulab.lab import outbox_pages as pages
 from qulab.lab.live.hub import Hub
-from qulab.lab.live.topics import OUTBOX
+from qulab.lab.live.topics import OUTBOX_OF_ALL
 
 PERIOD = 0.2  # seconds between two looks when nothing stirs
 SPACING = 0.04  # seconds at least: a drain says a word for each of its batches
@@ -37,8 +37,9 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
 class Reader:
     """What was read and told last."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, topic: str) -> None:
         self._hub = hub
+        self._topic = topic
         self._beat: tuple[Any, ...] | None = None
         self._activity: dict[str, Any] = {}
         self._told_at = 0.0
@@ -56,27 +57,27 @@ class Reader:
             if not is_outage(error):
                 raise
             self._beat = None
-            self._hub.tell(OUTBOX, msgspec.json.encode(Reading(time.time(), away=True)))
+            self._hub.tell(self._topic, msgspec.json.encode(Reading(time.time(), away=True)))
 
     async def _look_closer(self, pulse: Pulse) -> None:
         activity = await pages.activity_view()
         html = ""
         if (pulse.beat, activity) != (self._beat, self._activity):
             async with get_database().reading() as session:
-                lanes = await pages.outbox_tables(session)
+                lanes = await pages.outbox_tables(session, of_all=self._topic == OUTBOX_OF_ALL)
             html = render_to_string("partials/outbox_tables.html", {**activity, **lanes}) + ""  # a plain str
         self._beat, self._activity, self._told_at = pulse.beat, activity, time.monotonic()
         self._tell(pulse, html)
 
     def _tell(self, pulse: Pulse, html: str = "") -> None:
         reading = Reading(time.time(), pulse.depth, pulse.lag_seconds or 0.0, html)
-        self._hub.tell(OUTBOX, msgspec.json.encode(reading), greets=bool(html))
+        self._hub.tell(self._topic, msgspec.json.encode(reading), greets=bool(html))
 
 
-async def outbox(hub: Hub) -> None:
+async def outbox(hub: Hub, *, topic: str) -> None:
     """Readings for as long as somebody listens."""
-    reader = Reader(hub)
-    while hub.is_heard(OUTBOX):
+    reader = Reader(hub, topic)
+    while hub.is_heard(topic):
         await reader.step()
         await asyncio.sleep(SPACING)
         try:

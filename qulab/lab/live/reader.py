@@ -17,10 +17,11 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    """The messages of one stream that were not yet sent."""
+    """The messages of one stream that were not yet sent, to a client at `address`."""
 
-    def __init__(self, topics: Iterable[str]) -> None:
+    def __init__(self, topics: Iterable[str], address: str = "") -> None:
         self.topics = frozenset(topics)
+        self.address = address
         self.ended = False
         self._waiting: deque[Message] = deque(maxlen=MOST_WAITING)
         self._news = asyncio.Event()

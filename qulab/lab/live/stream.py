@@ -7,7 +7,7 @@ from qulab.cache.client import get_streams
 from qulab.cache.store import AWAY
 from qulab.lab.live.hub import REDIS_IS_BACK, Hub, in_one_line
 from qulab.lab.live.reader import Message, Reader
-from qulab.lab.live.topics import run_of
+from qulab.lab.live.topics import run_of, spoken
 
 HEARTBEAT = 15.0  # seconds; proxies close what is silent for longer than half a minute or so
 FIRST_ANSWER = 3.0  # seconds to wait for Redis before the stream begins without it
@@ -15,9 +15,9 @@ BEGIN = b"retry: 2000\n\n"  # milliseconds until a browser comes back
 ALIVE = b": alive\n\n"
 
 
-async def events(hub: Hub, topics: Sequence[str]) -> AsyncIterator[bytes]:
-    """Server-sent events until the client leaves or the server stops. Raises TooManyStreams."""
-    reader = Reader(topics)
+async def events(hub: Hub, topics: Sequence[str], address: str = "") -> AsyncIterator[bytes]:
+    """Server-sent events until the client at `address` leaves or the server stops. Raises TooManyStreams."""
+    reader = Reader(topics, address)
     hub.join(reader)
     try:
         yield BEGIN
@@ -46,4 +46,4 @@ async def _states(topics: Sequence[str]) -> list[Message]:
 
 
 def _encoded(message: Message) -> bytes:
-    return b'data: {"topic":"%s","data":%s}\n\n' % (message.topic.encode(), message.data)
+    return b'data: {"topic":"%s","data":%s}\n\n' % (spoken(message.topic).encode(), message.data)

@@ -5,10 +5,11 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from qulab.lab import bounds, ownership
 from qulab.lab.live.hub import TooManyStreams
 from qulab.lab.live.hubs import hubs
 from qulab.lab.live.stream import events
-from qulab.lab.live.topics import UnknownTopic, asked
+from qulab.lab.live.topics import UnknownTopic, asked, granted
 
 # Neither a cache nor a proxy may keep, change or collect what passes.
 HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
@@ -22,10 +23,17 @@ async def live(request: HttpRequest) -> HttpResponseBase:
         topics = asked(request.GET.get("topics", ""))
     except UnknownTopic as unknown:
         return HttpResponse(_(str(unknown)), status=400, content_type=TEXT)
-    hub = hubs.get()
+    hub, address = hubs.get(), bounds.address(request)
     if hub.is_full:
-        response = HttpResponse(_(str(TooManyStreams.__doc__)), status=503, content_type=TEXT)
-        response["Retry-After"] = RETRY_SECONDS
-        response._has_been_logged = True  # type: ignore[attr-defined]  # it is no error of ours
-        return response
-    return StreamingHttpResponse(events(hub, topics), content_type="text/event-stream", headers=HEADERS)
+        return _full(503)
+    if address and hub.streams_of(address) >= bounds.MOST_STREAMS:
+        return _full(429)
+    heard = granted(topics, of_all=ownership.sees_all(request))
+    return StreamingHttpResponse(events(hub, heard, address), content_type="text/event-stream", headers=HEADERS)
+
+
+def _full(status: int) -> HttpResponse:
+    response = HttpResponse(_(str(TooManyStreams.__doc__)), status=status, content_type=TEXT)
+    response["Retry-After"] = RETRY_SECONDS
+    response._has_been_logged = True  # type: ignore[attr-defined]  # it is no error of ours
+    return response

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 import sqlalchemy
+from django.conf import settings
 
 from qulab.db.engine import Database
 from qulab.db.repository import BaseRepository
@@ -54,6 +55,11 @@ class SavedRun(msgspec.Struct, frozen=True, kw_only=True):
     def is_under_way(self) -> bool:
         return self.status in UNDER_WAY
 
+    @property
+    def is_public(self) -> bool:
+        """An experiment ran on scratch data; a demonstration may show people, unless it was held to the lab's users."""
+        return bool(self.visitor or self.environment.get("own_users_only"))
+
 
 class RunRepository(BaseRepository[Run]):
     """Saved runs."""
@@ -72,7 +78,7 @@ async def save(
         experiment=kind.name,
         parameters=msgspec.to_builtins(parameters or {}),
         result=msgspec.to_builtins(result),
-        environment=environment(database),
+        environment=environment(database) | {"own_users_only": not settings.LAB_OWNS_DATABASE},
     )
     await RunRepository(session).add(run)
     await session.commit()

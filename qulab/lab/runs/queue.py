@@ -5,6 +5,7 @@ A run that nobody works on any more does not keep its place: who asks next finds
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import select
 
+from qulab.cache import keys
 from qulab.db.base import utcnow
 from qulab.db.engine import get_database
 from qulab.db.errors import Conflict
@@ -22,6 +24,7 @@ from qulab.lab.runs import RunRepository
 from qulab.lab.runs.progress import ask_to_cancel, last_word
 
 MOST_QUEUED = 8  # runs of all visitors together
+MOST_OF_A_NETWORK = 4  # of these: who asks from one address leaves room for others
 WAITS_AT_MOST = timedelta(minutes=15)  # for a worker; eight runs before it take that long at the very most
 SILENT_AT_MOST = timedelta(seconds=20)  # after its start, before its first word
 SEND_SECONDS = 3.0
@@ -38,6 +41,10 @@ class UnderWay(Exception):
         self.run_id = run_id
 
 
+class Crowded(Exception):
+    """As many runs from your network are under way as may be at once. Each takes some seconds: try again soon."""
+
+
 class Full(Exception):
     """Other visitors' runs are waiting already, as many as may. Each takes some seconds: try again soon."""
 
@@ -47,10 +54,14 @@ class NotSent(Exception):
 
 
 async def ask_for(
-    session: Session, redis: Redis, *, experiment: str, parameters: Mapping[str, Any], visitor: str
+    session: Session, redis: Redis, *, experiment: str, parameters: Mapping[str, Any], visitor: str, network: str = ""
 ) -> str:
-    """Store a run and hand it to the worker; returns its id. Raises UnderWay, Full, NotSent."""
-    await _settle(session, redis)
+    """Store a run and hand it to the worker; returns its id. Raises UnderWay, Crowded, Full, NotSent.
+
+    Runs from one `network` are counted together, unless it has no name.
+    """
+    under_way = await _settle(session, redis)
+    await _leave_room(redis, network, under_way)
     waiting = await RunRepository(session).count(Run.status.in_(UNDER_WAY))
     if waiting >= MOST_QUEUED:
         raise Full
@@ -61,6 +72,7 @@ async def ask_for(
         await session.rollback()
         raise UnderWay(await _under_way(session, visitor)) from None
     await session.commit()
+    await _note(redis, network, run.id)
     # In a task of its own: who leaves now must not leave a run behind that nobody was told of.
     await asyncio.shield(asyncio.ensure_future(_hand_over(run.id)))
     return run.id
@@ -129,11 +141,35 @@ def why_lost(
     return LOST if started_at is None or now - started_at > SILENT_AT_MOST else None
 
 
-async def _settle(session: Session, redis: Redis) -> None:
-    """Say of each run that was lost that it was. Raises NotSent without Redis, which alone knows."""
+async def _leave_room(redis: Redis, network: str, under_way: set[str]) -> None:
+    """Raises Crowded, and NotSent without Redis."""
+    if not network or len(under_way) < MOST_OF_A_NETWORK:
+        return
+    try:
+        theirs = await redis.smembers(keys.runs_of(network))
+    except (RedisError, OSError):
+        raise NotSent from None
+    if len(under_way & theirs) >= MOST_OF_A_NETWORK:
+        raise Crowded
+
+
+async def _note(redis: Redis, network: str, run_id: str) -> None:
+    """Without Redis the run is not sent either, and need not be counted."""
+    if not network:
+        return
+    with suppress(RedisError, OSError):
+        async with redis.pipeline(transaction=False) as pipeline:
+            pipeline.sadd(keys.runs_of(network), run_id)
+            pipeline.expire(keys.runs_of(network), WAITS_AT_MOST + WAITS_AT_MOST)
+            await pipeline.execute()
+
+
+async def _settle(session: Session, redis: Redis) -> set[str]:
+    """Say of each run that was lost that it was; the others. Raises NotSent without Redis, which alone knows."""
     columns = (Run.id, Run.status, Run.created_at, Run.started_at)
     under_way = (await session.execute(select(*columns).where(Run.status.in_(UNDER_WAY)).limit(2 * MOST_QUEUED))).all()
     await session.rollback()  # nothing of the database is held while Redis is asked
+    alive = {row.id for row in under_way}
     for run_id, status, asked_at, started_at in under_way:
         try:
             speaks = await last_word(redis, run_id) is not None
@@ -141,6 +177,8 @@ async def _settle(session: Session, redis: Redis) -> None:
             raise NotSent from None
         if (reason := why_lost(status, asked_at, started_at, utcnow(), speaks=speaks)) is not None:
             await end(session, run_id, RunStatus.FAILED, error=reason)
+            alive.discard(run_id)
+    return alive
 
 
 async def _under_way(session: Session, visitor: str) -> str | None:

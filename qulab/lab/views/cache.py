@@ -10,7 +10,7 @@ from qulab.cache.read_through import get_cache
 from qulab.db.engine import get_database
 from qulab.db.middleware import DatabaseRequest
 from qulab.lab import cache_pages as pages
-from qulab.lab import redis_keys, runs
+from qulab.lab import ownership, redis_keys, runs
 from qulab.lab.bench_pages import bench_view
 from qulab.lab.cache_what_if import WhatIf
 from qulab.lab.cache_what_if import what_if as what_if_of
@@ -95,7 +95,10 @@ def _status(asked: WhatIf) -> int:
 async def _show(request: DatabaseRequest) -> HttpResponse:
     user, cache = await cache_demo_user(get_database()), get_cache()
     # Redis first: no connection of the database is held while it is asked.
-    redis, entries = await redis_keys.look(cache), await demonstrations.user_entries(cache, user.id)
+    redis, entries = (
+        await redis_keys.look(cache, veiled=not ownership.sees_all(request)),
+        await demonstrations.user_entries(cache, user.id),
+    )
     run, counted = await asked_run(request, 4), pages.cache_metrics(cache.metrics)
     asked = _asked(request, run, counted)
     context = {

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from qulab.db.middleware import DatabaseRequest
-from qulab.lab import runs
+from qulab.lab import bounds, ownership, runs
 
 OK = 200
 FORBIDDEN = 403
@@ -25,7 +25,7 @@ async def asked_run(request: DatabaseRequest, section: int) -> runs.SavedRun | N
     run_id = request.GET.get("run")
     if not run_id:
         return None
-    run = await runs.find(request.db, run_id, section=section)
+    run = await ownership.find_run(request, run_id, number=section)
     if run is None:
         raise Http404(_("There is no run %(id)s in this section. It may have been deleted.") % {"id": run_id})
     return run
@@ -35,14 +35,16 @@ View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
 def action(section: str) -> Callable[[View], View]:
-    """A view for POST alone. Who follows its address, after a reload or by hand, comes to the section."""
+    """A view for POST alone, counted. Who follows its address, after a reload or by hand, comes to the section."""
 
     def decorate(view: View) -> View:
+        counted = bounds.within(bounds.ACTIONS)(view)
+
         @wraps(view)
         async def answer(request: DatabaseRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.method != "POST":
                 return HttpResponseRedirect(reverse(f"lab:{section}"))
-            return await view(request, *args, **kwargs)
+            return await counted(request, *args, **kwargs)
 
         return answer
 

@@ -9,12 +9,11 @@ from django.views.decorators.http import require_safe
 
 from accounts.forms import UserForm
 from accounts.repositories import UserRepository
-from accounts.snapshots import UserSnapshot
 from qulab.db.engine import Database, get_database
 from qulab.db.errors import Conflict, NotFound
 from qulab.db.middleware import DatabaseRequest
 from qulab.db.session import Session
-from qulab.lab import charts, relations, runs, schema
+from qulab.lab import charts, ownership, relations, runs, schema
 from qulab.lab.bench_pages import bench_view
 from qulab.lab.demonstrations import refusals
 from qulab.lab.demonstrations.models import CREATE_USER, store_user
@@ -31,6 +30,7 @@ async def page(request: DatabaseRequest) -> HttpResponse:
 
 
 @action("models")
+@ownership.needs_own_database(1)
 async def create_user(request: DatabaseRequest) -> HttpResponse:
     form, database = UserForm(request.POST), get_database()
     if not form.is_valid():
@@ -50,6 +50,8 @@ async def attempt(request: DatabaseRequest, what: str) -> HttpResponse:
     if what == "orphan":
         orphan = await refusals.score_nobody(request.db, database)
         return to_run("models", await runs.save(request.db, refusals.ORPHAN, orphan, database=database))
+    if form.is_valid() and not await ownership.may_use(request.db, form.chosen()):
+        form.add_error(form.field_of_choice(), ownership.not_yours_to_use())
     if not form.is_valid():
         return await _show(request, user_form=form, status=UNPROCESSABLE)
     try:
@@ -78,7 +80,8 @@ async def _show(
     if status != OK:
         await request.db.stop_writing()
     run, database = await asked_run(request, 1), get_database()
-    users = [UserSnapshot.of(user) for user in await UserRepository(request.db).recent(SHOWN)]
+    owned = ownership.owns_rows()
+    users = await ownership.users(database, request.db, SHOWN)
     chosen = {"user": run.parameters.get("user_id")} if run else None
     context = {
         "section": section(1),
@@ -87,10 +90,11 @@ async def _show(
         "run": run,
         "bars": charts.waterfall(run.result.statements) if run and run.kind != "cascade" else [],
         "users": users,
-        "users_total": await UserRepository(request.db).count(),
+        "users_total": await UserRepository(request.db).count() if owned else len(users),
+        "owned": owned,
         "tables": [(table, schema.ddl(table.name)) for table in schema.table_views()],
         "joins": relations.joins(database.engine.dialect),
-        "live": await relations.live(request.db),
+        "live": await relations.live(request.db, None if owned else ownership.own_scores(1)),
         "bench": await bench_view(request, "cascade", run=run),
     }
     return render(request, "lab/models.html", context, status=status)

@@ -17,7 +17,7 @@ from qulab.db.engine import Database, get_database
 from qulab.db.errors import NotFound
 from qulab.db.middleware import DatabaseRequest
 from qulab.lab import outbox_pages as pages
-from qulab.lab import redis_keys, runs
+from qulab.lab import ownership, redis_keys, runs
 from qulab.lab.bench_pages import bench_view
 from qulab.lab.crashes import seams
 from qulab.lab.crashes.parent import Crashing, NothingCrashed
@@ -36,6 +36,8 @@ async def page(request: DatabaseRequest) -> HttpResponse:
 @action("outbox")
 async def store_score(request: DatabaseRequest) -> HttpResponse:
     form, database = ScoreForm(request.POST), get_database()
+    if form.is_valid() and not await ownership.may_use(request.db, form.cleaned_data["user_id"]):
+        form.add_error("user_id", ownership.not_yours_to_use())
     if not form.is_valid():
         return await _show(request, form, UNPROCESSABLE)
     try:
@@ -48,6 +50,7 @@ async def store_score(request: DatabaseRequest) -> HttpResponse:
 
 
 @action("outbox")
+@ownership.needs_own_database(5)
 async def switch(request: DatabaseRequest, to: str) -> HttpResponse:
     result = await demonstrations.switch(request.db, publishing=to == "start")
     return to_run("outbox", await runs.save(request.db, demonstrations.SWITCH, result, database=get_database()))
@@ -61,6 +64,7 @@ STATUSES = {Crashing: CONFLICT, seams.Stopped: CONFLICT, NothingCrashed: UNAVAIL
 
 
 @action("outbox")
+@ownership.needs_own_database(5)
 async def crash(request: DatabaseRequest, where: str) -> HttpResponse:
     kind, happen = CRASHES[where]
     try:
@@ -78,15 +82,19 @@ async def crash(request: DatabaseRequest, where: str) -> HttpResponse:
 async def tables(request: DatabaseRequest) -> HttpResponse:
     """The tables alone, for the part of the page that renews itself."""
     activity = await pages.activity_view()  # Redis first: no connection is held while it is asked
-    return render(request, "partials/outbox_tables.html", {**activity, **await pages.outbox_tables(request.db)})
+    lanes = await pages.outbox_tables(request.db, of_all=ownership.sees_all(request))
+    return render(request, "partials/outbox_tables.html", {**activity, **lanes})
 
 
 @require_safe
 async def event(request: DatabaseRequest, event_id: str) -> HttpResponse:
+    nothing = Http404(_("There is no event %(id)s. It may have been deleted.") % {"id": event_id})
     try:
         found = await selectors.event(request.db, event_id)
     except NotFound as missing:
-        raise Http404(_("There is no event %(id)s. It may have been deleted.") % {"id": event_id}) from missing
+        raise nothing from missing
+    if not (ownership.sees_all(request) or await ownership.is_about_own(request.db, found.aggregate_id)):
+        raise nothing
     context = {"section": section(5), "event": found, **await pages.lifecycle(request.db, found)}
     return render(request, "lab/event.html", context)
 
@@ -113,11 +121,12 @@ async def _show(
         "form": form or ScoreForm(initial=initial),
         "problem": problem,
         "interval": settings.RELAY_INTERVAL,
+        "owned": ownership.owns_rows(),
         "run": run,
         "bench": await bench_view(request, "outbox-speed", run=run),
         **pages.outbox_result(run),
         "redis_address": redis_keys.address(),
         **activity,
-        **await pages.outbox_tables(request.db),
+        **await pages.outbox_tables(request.db, of_all=ownership.sees_all(request)),
     }
     return render(request, "lab/outbox.html", context, status=status)

@@ -1,6 +1,7 @@
 """Section 2: what is shown of the pool is this process's own, and what is deleted is named before it goes."""
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -9,7 +10,7 @@ from accounts.snapshots import UserSnapshot
 from assessments.services import lab_row_counts
 from qulab.db.engine import get_database
 from qulab.db.middleware import DatabaseRequest
-from qulab.lab import pages, runs
+from qulab.lab import ownership, pages, runs
 from qulab.lab.bench_pages import bench_view
 from qulab.lab.demonstrations import pool as demonstrations
 from qulab.lab.sections import section
@@ -19,10 +20,16 @@ NAMED = 8  # users that the confirm page names
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-async def reset(request: DatabaseRequest) -> HttpResponse:
+@ownership.needs_own_database(2)
+async def reset(request: DatabaseRequest) -> HttpResponseBase:
     """GET names what will be deleted and asks; POST does it."""
     if request.method != "POST":
         return await _confirm(request)
+    return await _reset(request)
+
+
+@action("pool")
+async def _reset(request: DatabaseRequest) -> HttpResponseBase:
     result = await demonstrations.reset(request.db)
     return to_run("pool", await runs.save(request.db, demonstrations.RESET, result, database=get_database()))
 
@@ -52,6 +59,7 @@ async def page(request: DatabaseRequest) -> HttpResponse:
         "settings": pages.pool_settings(database),
         "slip": demonstrations.SLIP,
         "mypy": demonstrations.MYPY_SAYS,
+        "owned": ownership.owns_rows(),
         "bench": await bench_view(request, "pool-sweep", run=run),
         **pages.pool_now(database),
     }

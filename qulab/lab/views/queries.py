@@ -7,12 +7,10 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from accounts.repositories import UserRepository
-from accounts.snapshots import UserSnapshot
 from qulab.db.engine import get_database
 from qulab.db.errors import NotFound
 from qulab.db.middleware import DatabaseRequest
-from qulab.lab import pages, runs
+from qulab.lab import ownership, pages, runs
 from qulab.lab.bench_pages import bench_view
 from qulab.lab.demonstrations import queries as demonstrations
 from qulab.lab.forms import ChooseUserForm
@@ -47,6 +45,8 @@ async def _with_user(
     request: DatabaseRequest, kind: runs.Kind[runs.Result], action: Callable[[str], Awaitable[runs.Result]]
 ) -> HttpResponse:
     form = ChooseUserForm(request.POST)
+    if form.is_valid() and not await ownership.may_use(request.db, form.chosen()):
+        form.add_error(form.field_of_choice(), ownership.not_yours_to_use())
     if not form.is_valid():
         return await _show(request, user_form=form, status=UNPROCESSABLE)
     try:
@@ -56,10 +56,6 @@ async def _with_user(
         return await _show(request, user_form=form, status=UNPROCESSABLE)
     told = {"user_id": form.chosen()}
     return to_run("queries", await runs.save(request.db, kind, result, database=get_database(), parameters=told))
-
-
-async def _users(request: DatabaseRequest) -> list[UserSnapshot]:
-    return [UserSnapshot.of(user) for user in await UserRepository(request.db).recent(CHOICES)]
 
 
 async def _show(
@@ -72,9 +68,10 @@ async def _show(
         await request.db.stop_writing()
     run = await asked_run(request, 3)
     chosen = {"user": run.parameters.get("user_id")} if run else None
+    users = await ownership.users(get_database(), request.db, CHOICES)
     context = {
         "section": section(3),
-        "user_form": (user_form or ChooseUserForm(initial=chosen)).offer(await _users(request)),
+        "user_form": (user_form or ChooseUserForm(initial=chosen)).offer(users),
         "run": run,
         "bench": await bench_view(request, "queries", run=run),
         **pages.queries_result(run),

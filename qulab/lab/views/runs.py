@@ -10,9 +10,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
 
+from qulab.access import limits
 from qulab.cache.client import get_streams
 from qulab.db.middleware import DatabaseRequest
-from qulab.lab import comparison, runs
+from qulab.lab import bounds, comparison, ownership
 from qulab.lab.bench_pages import bench_view, new_form, verdict_of
 from qulab.lab.benches import BENCHES
 from qulab.lab.learner import Learner, Outcome, learner_of, remember
@@ -32,11 +33,19 @@ async def start(request: DatabaseRequest, kind: str) -> HttpResponseBase:
     form, learner = new_form(workbench, request.POST), learner_of(request)
     if not form.is_valid():
         return await _refused(request, workbench, form, UNPROCESSABLE)
+    if (refusal := await bounds.count(request, bounds.RUNS)) is not None:
+        form.add_error(None, refusal.limit.why)
+        return limits.come_again(await _refused(request, workbench, form, TOO_MANY), refusal)
     try:
         run_id = await queue.ask_for(
-            request.db, get_streams(), experiment=kind, parameters=form.parameters(), visitor=learner.id
+            request.db,
+            get_streams(),
+            experiment=kind,
+            parameters=form.parameters(),
+            visitor=learner.id,
+            network=bounds.network(request),
         )
-    except (queue.UnderWay, queue.Full, queue.NotSent) as refused:
+    except (queue.UnderWay, queue.Crowded, queue.Full, queue.NotSent) as refused:
         form.add_error(None, _(str(refused.__doc__)))
         under_way = await _find(request, refused.run_id) if isinstance(refused, queue.UnderWay) else None
         return await _refused(request, workbench, form, STATUSES[type(refused)], under_way)
@@ -47,7 +56,7 @@ async def start(request: DatabaseRequest, kind: str) -> HttpResponseBase:
     return response
 
 
-STATUSES = {queue.UnderWay: CONFLICT, queue.Full: TOO_MANY, queue.NotSent: UNAVAILABLE}
+STATUSES = {queue.UnderWay: CONFLICT, queue.Crowded: TOO_MANY, queue.Full: TOO_MANY, queue.NotSent: UNAVAILABLE}
 
 
 async def _refused(
@@ -178,4 +187,4 @@ async def _one(request: DatabaseRequest, run_id: str) -> SavedRun:
 
 
 async def _find(request: DatabaseRequest, run_id: str | None) -> SavedRun | None:
-    return await runs.find(request.db, run_id) if run_id else None
+    return await ownership.find_run(request, run_id) if run_id else None

@@ -6,6 +6,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from qulab.lab import bounds
 from qulab.lab.glossary import glossary
 from qulab.lab.search import search
 from qulab.lab.views.common import OK, UNPROCESSABLE
@@ -20,6 +21,7 @@ class SearchForm(forms.Form):
 
 
 @require_safe
+@bounds.within(bounds.LOOKS)
 async def results(request: HttpRequest) -> HttpResponse:
     form = SearchForm(request.GET if "q" in request.GET else {"q": ""})
     asked = form.cleaned_data["q"] if form.is_valid() else ""

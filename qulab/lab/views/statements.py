@@ -6,7 +6,9 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from qulab.access import limits
 from qulab.db.middleware import DatabaseRequest
+from qulab.lab import bounds
 from qulab.lab.statements.explain import explain
 from qulab.lab.statements.tokens import TooOld, Unsigned, logged
 
@@ -19,6 +21,8 @@ BAD = 400
 async def page(request: DatabaseRequest) -> HttpResponse:
     """The plan as a page of its own, or alone where htmx puts it below its statement."""
     text, within = request.GET.get(ASKED, ""), "HX-Request" in request.headers
+    if (refusal := await bounds.count(request, bounds.LOOKS)) is not None:
+        return limits.too_many(request, refusal)
     try:
         statement = logged(text)
     except (TooOld, Unsigned) as refused:
