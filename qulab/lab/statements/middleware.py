@@ -15,6 +15,7 @@ from django.template.loader import render_to_string
 
 from qulab.db.engine import get_database
 from qulab.db.probe import Probe, probe
+from qulab.lab.audience import sees_lab
 from qulab.lab.statements.log import log_of
 
 LAB = "qulab.lab."
@@ -39,7 +40,7 @@ class StatementLogMiddleware:
             request.__dict__["watch_statements"] = lambda: until_answered.enter_context(probe(get_database().engine))
             response = await self.get_response(request)
             opened: Probe | None = request.__dict__.get("statements")
-            if opened is not None and _is_page(response):
+            if opened is not None and sees_lab(request) and _is_page(response):
                 _append(response, opened)
             return response
 

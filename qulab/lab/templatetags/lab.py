@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from qulab.db.lines import Line
 from qulab.lab import diagrams, entities, figures, formulas, icons, sources
+from qulab.lab.audience import sees_lab
 from qulab.lab.experiments.tables import figure
 from qulab.lab.learner import learner_of
 from qulab.lab.learner.checkpoints import Asked
@@ -27,6 +28,8 @@ register = template.Library()
 def section_nav(context: Any, current: Any = None, home: Any = None) -> dict[str, Any]:
     """The sections, with the page that is shown marked, and what was visited. An error page may have no request."""
     request = context.get("request")
+    if not sees_lab(request):
+        return {"sections": []}
     return {
         "sections": sections(),
         "current": current or None,
@@ -34,6 +37,12 @@ def section_nav(context: Any, current: Any = None, home: Any = None) -> dict[str
         "visited": learner_of(request).visited if request else [],
         "path": request.path if request else "",
     }
+
+
+@register.simple_tag(takes_context=True)
+def lab_is_open(context: Any) -> bool:
+    """Whether who asks may use the lab: a page speaks of it to nobody else."""
+    return sees_lab(context.get("request"))
 
 
 @register.simple_tag

@@ -18,6 +18,7 @@ function press(selector) {
 
 function find() {
   const field = document.getElementById("find");
+  if (!field) return false; // no lab, nothing to search
   field.focus();
   field.select();
   return true;
