@@ -55,7 +55,7 @@ class Stage:
         settings = {"REDIS_URL": self.redis.url}
         if kind == "postgresql":
             self.postgres = start_postgres(folder / "pg", options={"fsync": "off"})
-            settings["DATABASE_URL"] = self.postgres.url
+            settings |= {"DATABASE_URL": self.postgres.url, "QULAB_LAB_OWNS_DATABASE": "1"}
         self.lab = RunningLab(folder / "data", free_port(), **settings)
         self.lab.wait_for_address()
         self.lab.readiness(200, within=20)

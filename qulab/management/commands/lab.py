@@ -63,7 +63,7 @@ def _plan(*, host: str, port: int, postgres: bool) -> Plan:
         database_url=None if postgres else settings.DATABASE_URL,
         redis_url=settings.REDIS_URL if settings.REDIS_URL_GIVEN else None,
         redis_folder=folder / f"redis-{_name_of_database(postgres=postgres, given=given)}",
-        owns_database=not given,
+        owns_database=not given or settings.LAB_OWNS_DATABASE,  # or somebody says that it may
         trusts_operator=here_only,
         audience=settings.LAB if here_only or settings.LAB_GIVEN else "staff",
         secret_key="" if here_only or settings.SECRET_KEY != settings.DEVELOPMENT_KEY else token_urlsafe(64),
