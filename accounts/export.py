@@ -1,0 +1,68 @@
+"""All that is stored about a person, as one JSON document: read page by page, so that memory and pool stay free.
+
+A session is open for one page only, and never while a slow client takes what was read. No hash is in it.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, or_, select, union_all
+
+from accounts.models import Credentials, User
+from accounts.selectors import owned_by, related_model
+from outbox.models import DomainEvent
+from qulab.admin.models import Audit
+from qulab.db.base import utcnow
+from qulab.db.engine import Database
+
+PAGE = 200  # rows
+SECRET = frozenset({"password"})
+
+
+async def export(database: Database, user_id: str) -> AsyncIterator[bytes]:
+    """The pieces of the document, in order."""
+    yield b'{"exported_at":' + msgspec.json.encode(utcnow())
+    yield b',"profile":' + msgspec.json.encode(await _one(database, User, User.id == user_id))
+    yield b',"account":' + msgspec.json.encode(await _one(database, Credentials, owned_by(Credentials, user_id)))
+    for name, model, where in _lists(user_id):
+        yield b',"' + name.encode() + b'":['
+        async for piece in _rows(database, model, where):
+            yield piece
+        yield b"]"
+    yield b"}"
+
+
+def _lists(user_id: str) -> list[tuple[str, Any, ColumnElement[bool]]]:
+    models = {name: related_model(name) for name in ("assessments", "scores")}
+    about = DomainEvent.aggregate_id
+    ids = [select(model.id).where(owned_by(model, user_id)) for model in models.values()]
+    return [
+        *((name, model, owned_by(model, user_id)) for name, model in models.items()),
+        ("events", DomainEvent, or_(about == user_id, about.in_(union_all(*ids)))),
+        ("changes", Audit, or_((Audit.list_name == "users") & (Audit.row_id == user_id), Audit.actor_id == user_id)),
+    ]
+
+
+async def _one(database: Database, model: Any, where: ColumnElement[bool]) -> dict[str, Any] | None:
+    async with database.reading() as session:
+        found = (await session.scalars(select(model).where(where))).one_or_none()
+    return _values(found) if found else None
+
+
+async def _rows(database: Database, model: Any, where: ColumnElement[bool]) -> AsyncIterator[bytes]:
+    last, comma = "", b""
+    while True:
+        async with database.reading() as session:
+            statement = select(model).where(where, model.id > last).order_by(model.id).limit(PAGE)
+            rows = (await session.scalars(statement)).all()
+        if rows:
+            yield comma + b",".join(msgspec.json.encode(_values(row)) for row in rows)
+            last, comma = rows[-1].id, b","
+        if len(rows) < PAGE:
+            return
+
+
+def _values(row: Any) -> dict[str, Any]:
+    names = [attribute.key for attribute in type(row).__mapper__.column_attrs]
+    return {name: getattr(row, name) for name in names if name not in SECRET}

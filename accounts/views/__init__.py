@@ -1,0 +1,1 @@
+"""Pages of one's account: they read a form, count the try, make one call, and answer."""
