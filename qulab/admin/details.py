@@ -95,12 +95,12 @@ async def _first(session: Session, admin: Admin, name: str, where: Any) -> list[
     return [values.row(target, one, without=here) for one in rows]
 
 
-def _related_part(admin: Admin, name: str, row: Any, count: int, rows: list[values.Row]) -> Related:
+def _related_part(admin: Admin, name: str, row: Any, count: query.Count, rows: list[values.Row]) -> Related:
     target, key = _target(admin, name), _foreign_key(admin, name).key
     (by_key,) = [one.name for one in target.filters if isinstance(one, Exact) and one.column.key == key]
     address = f"{reverse('admin:list', args=[target.name])}?{urlencode({by_key: row.id})}"
     headings = parts.headings(target, without=query.relationship(admin, name).back_populates)
-    return Related(target, headings, rows, parts.count_text(count), address)
+    return Related(target, headings, rows, str(count), address)
 
 
 def _target(admin: Admin, name: str) -> Admin:

@@ -37,10 +37,10 @@ def _everything(admin: Admin) -> Asked:
     return asked(form, QueryDict())
 
 
-def _entry(admin: Admin, question: Asked, counts: Mapping[str, int]) -> Entry:
+def _entry(admin: Admin, question: Asked, counts: Mapping[str, query.Count]) -> Entry:
     own = {name.partition(":")[2]: count for name, count in counts.items() if name.partition(":")[0] == admin.name}
     address = reverse("admin:list", args=[admin.name])
     tabs = [
         msgspec.structs.replace(tab, href=address + tab.href) for tab in parts.tabs(admin, question, own) if tab.value
     ]
-    return Entry(admin, address, parts.count_text(own[""]), tabs)
+    return Entry(admin, address, str(own[""]), tabs)

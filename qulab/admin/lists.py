@@ -1,14 +1,18 @@
-"""A list as an address asks for it, in two statements; where the address cannot be understood, it says so."""
+"""A list as an address asks for it, in two statements; where it cannot be understood or answered, the page says so."""
 
 from collections.abc import Mapping
 
 import msgspec
+from django.conf import settings
 from django.http import QueryDict
+from django.utils.translation import gettext as _
+from sqlalchemy.exc import DBAPIError
 
 from qulab.admin import parts, query, values
 from qulab.admin.asked import Asked, FilterForm, asked, form_for
 from qulab.admin.cursor import BrokenCursor, encode
 from qulab.admin.declare import Admin
+from qulab.db.errors import took_too_long
 from qulab.db.session import Session
 
 MOST_DIGITS = 12  # a longer count in an address was made up
@@ -41,19 +45,35 @@ class ListPage(msgspec.Struct, frozen=True, kw_only=True):
     params: Mapping[str, str] = {}
     narrowed: bool = False
 
+    @property
+    def gave_up(self) -> bool:
+        return self.status == parts.UNAVAILABLE
+
 
 async def list_page(session: Session, admin: Admin, data: QueryDict) -> ListPage:
     """The list. What cannot be understood is told at its field, and nothing is listed then."""
     form = form_for(admin, data)
     if not form.is_valid():
         return ListPage(admin=admin, form=form, status=parts.UNPROCESSABLE, narrowed=True)
-    question, problem = asked(form, data), ""
     try:
-        rows = await query.fetch(session, admin, question)
+        return await _understood(session, admin, form, data)
+    except DBAPIError as error:
+        if not took_too_long(error):
+            raise
+        await session.rollback()
+        return ListPage(admin=admin, form=form, status=parts.UNAVAILABLE, problem=_too_long(), narrowed=True)
+
+
+async def _understood(session: Session, admin: Admin, form: FilterForm, data: QueryDict) -> ListPage:
+    question, problem = asked(form, data), ""
+    matches = await query.matches(session, admin, question)
+    within = matches.ids(parts.current(admin, question)) if matches and matches.whole else None
+    try:
+        rows = await query.fetch(session, admin, question, within)
     except BrokenCursor as broken:
         problem, question = str(broken), question.from_the_start()
-        rows = await query.fetch(session, admin, question)
-    counts = await query.bounded_counts(session, parts.counted(admin, question))
+        rows = await query.fetch(session, admin, question, within)
+    counts = matches.counts() if matches else await query.bounded_counts(session, parts.counted(admin, question))
     return ListPage(
         admin=admin,
         form=form,
@@ -63,12 +83,18 @@ async def list_page(session: Session, admin: Admin, data: QueryDict) -> ListPage
         headings=parts.headings(admin, question),
         rows=[values.row(admin, instance) for instance in rows.found],
         tabs=parts.tabs(admin, question, counts),
-        count=parts.count_text(counts[parts.current(admin, question)]),
+        count=str(counts[parts.current(admin, question)]),
         ways=_ways(admin, question, rows),
         offers=_offers(admin, question) if rows.found else [],
         params=question.params,
         narrowed=question.narrowed,
     )
+
+
+def _too_long() -> str:
+    return _(
+        "The database gave up after %(seconds)g seconds. Ask for less: by an id, a whole value in a field, or a period."
+    ) % {"seconds": settings.DB_STATEMENT_TIMEOUT}
 
 
 def _ways(admin: Admin, question: Asked, rows: query.Rows) -> Ways:

@@ -11,7 +11,7 @@ from qulab.admin import query, values
 from qulab.admin.asked import Asked
 from qulab.admin.declare import Action, Admin
 
-OK, CONFLICT, UNPROCESSABLE = 200, 409, 422
+OK, CONFLICT, UNPROCESSABLE, UNAVAILABLE = 200, 409, 422, 503
 
 
 class Heading(msgspec.Struct, frozen=True):
@@ -64,13 +64,13 @@ def current(admin: Admin, question: Asked) -> str:
     return str(question.values.get(admin.tabs.name) or "") if admin.tabs else ""
 
 
-def tabs(admin: Admin, question: Asked, counts: Mapping[str, int]) -> list[Tab]:
+def tabs(admin: Admin, question: Asked, counts: Mapping[str, query.Count]) -> list[Tab]:
     if admin.tabs is None:
         return []
     name, opened = admin.tabs.name, current(admin, question)
     choices = {"": _("All"), **admin.tabs.choices}
     return [
-        Tab(str(title), question.address(**{name: value}), value == opened, count_text(counts[value]), value)
+        Tab(str(title), question.address(**{name: value}), value == opened, str(counts[value]), value)
         for value, title in choices.items()
     ]
 
@@ -80,8 +80,8 @@ def offer(admin: Admin, action: Action, asking: str = "") -> Offer:
     return Offer(str(action.title), f"{address}?{asking}" if asking else address, action.danger)
 
 
-def count_text(count: int) -> str:
-    return values.count_text(count, query.MOST_COUNTED)
+def count_text(count: query.Count) -> str:
+    return str(count)
 
 
 def _sorting(name: str, question: Asked | None) -> tuple[str, str]:

@@ -1,11 +1,17 @@
-"""A page costs two statements for any number of rows: its rows by keyset, and all counts, which stop at a bound."""
+"""A page costs two statements for any number of rows: its rows by keyset, and counts that stop at a bound.
 
+Where a search or filter narrows the list, the table is read at most once for it: what matches is found first, in no
+order and up to a bound. The page is then taken from those rows, and counted by them.
+"""
+
+import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, func, inspect, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, inspect, literal, or_, select
 from sqlalchemy.orm import RelationshipProperty, joinedload, load_only
 
 from qulab.admin.asked import Asked
@@ -16,6 +22,9 @@ from qulab.db.session import Session
 
 PAGE = 50
 MOST_COUNTED = 10_000  # a count that is shown stops here: counting a large table costs more than the page
+MOST_MATCHED = 1_000  # rows that are found before their page is; with more, the page finds its own soon
+
+ASCII = re.compile(r"[ -~]+")
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -26,6 +35,35 @@ class Rows(msgspec.Struct, frozen=True):
     more_after: bool
 
 
+class Count(msgspec.Struct, frozen=True):
+    """How many rows there are; where that is not `exact`, there are at least so many."""
+
+    number: int
+    exact: bool = True
+
+    def __bool__(self) -> bool:
+        return self.number > 0
+
+    def __str__(self) -> str:
+        return f"{self.number:,}{'' if self.exact else '+'}" if self or self.exact else "?"
+
+
+class Matches(msgspec.Struct, frozen=True):
+    """What search and filters leave, apart from the tab: ids with their value of the tab. `whole`: these are all."""
+
+    tabs: Mapping[str, str]
+    whole: bool
+
+    def ids(self, tab: str) -> list[str]:
+        return [key for key, value in self.tabs.items() if tab in ("", value)]
+
+    def counts(self) -> Mapping[str, "Count"]:
+        """By tab, and of all under the name ""."""
+        by_tab = Counter(self.tabs.values())
+        by_tab[""] = len(self.tabs)
+        return defaultdict(lambda: Count(0, self.whole), {tab: Count(n, self.whole) for tab, n in by_tab.items()})
+
+
 def clauses(admin: Admin, asked: Asked, *, without: object = None) -> list[ColumnElement[bool]]:
     """Search and filters, except the filter `without`."""
     narrowing = [clause for one in admin.filters if one is not without for clause in one.clauses(asked.values)]
@@ -33,21 +71,36 @@ def clauses(admin: Admin, asked: Asked, *, without: object = None) -> list[Colum
     return [*narrowing, _search(admin, text)] if text else narrowing
 
 
-async def fetch(session: Session, admin: Admin, asked: Asked) -> Rows:
-    """One page. Raises BrokenCursor."""
-    found = (await session.scalars(page_statement(admin, asked))).unique().all()
+async def matches(session: Session, admin: Admin, asked: Asked) -> Matches | None:
+    """Up to MOST_MATCHED of what matches; None where at most the tab leaves rows out, which an index answers."""
+    where = clauses(admin, asked, without=admin.tabs)
+    if not where:
+        return None
+    tab: Any = admin.tabs.column if admin.tabs else literal("")
+    statement = select(admin.model.id, tab).where(*where).limit(MOST_MATCHED + 1)
+    found = (await session.execute(statement)).all()
+    return Matches({row[0]: row[1] for row in found[:MOST_MATCHED]}, whole=len(found) <= MOST_MATCHED)
+
+
+async def fetch(session: Session, admin: Admin, asked: Asked, within: Sequence[str] | None = None) -> Rows:
+    """One page; `within` are the ids of all that match, where they are known. Raises BrokenCursor."""
+    statement = page_statement(admin, asked, within)
+    if within is not None and not within:
+        return Rows([], more_before=False, more_after=False)
+    found = (await session.scalars(statement)).unique().all()
     page, more = found[:PAGE], len(found) > PAGE
     if asked.backwards:
         return Rows(page[::-1], more_before=more, more_after=bool(asked.before))
     return Rows(page, more_before=bool(asked.after), more_after=more)
 
 
-def page_statement(admin: Admin, asked: Asked) -> Select[Any]:
+def page_statement(admin: Admin, asked: Asked, within: Sequence[str] | None = None) -> Select[Any]:
     """The rows of one page, and one more that tells of another page; from behind where that is the way to go."""
     if not asked.one_place:
         raise BrokenCursor
     columns, down = order_keys(admin, asked), asked.descending != asked.backwards
-    statement = list_statement(admin).where(*clauses(admin, asked))
+    narrowing = clauses(admin, asked) if within is None else [admin.model.id.in_(within)]
+    statement = list_statement(admin).where(*narrowing)
     if place := asked.after or asked.before:
         statement = statement.where(beyond(columns, decode(columns, place), descending=down))
     return statement.order_by(*ordered(columns, descending=down)).limit(PAGE + 1)
@@ -71,8 +124,8 @@ def list_statement(admin: Admin) -> Select[Any]:
     )
 
 
-async def bounded_counts(session: Session, wanted: Mapping[str, Select[Any]]) -> dict[str, int]:
-    """How many rows each statement finds, up to MOST_COUNTED + 1, all in one statement."""
+async def bounded_counts(session: Session, wanted: Mapping[str, Select[Any]]) -> dict[str, Count]:
+    """How many rows each statement finds, up to MOST_COUNTED, all in one statement."""
     if not wanted:
         return {}
     counts = [
@@ -80,7 +133,7 @@ async def bounded_counts(session: Session, wanted: Mapping[str, Select[Any]]) ->
         for one in wanted.values()
     ]
     row = (await session.execute(select(*counts))).one()
-    return dict(zip(wanted, row, strict=True))
+    return {name: Count(min(n, MOST_COUNTED), exact=n <= MOST_COUNTED) for name, n in zip(wanted, row, strict=True)}
 
 
 def counted(admin: Admin, *where: ColumnElement[bool]) -> Select[Any]:
@@ -123,8 +176,17 @@ def _through_relationships(admin: Admin, text: str) -> list[ColumnElement[bool]]
 
 def _contains(column: Any, text: str) -> ColumnElement[bool]:
     # SQLite, and PostgreSQL under the locale C, fold the case of ASCII letters only.
-    spellings = {text} if text.isascii() else {text, text.lower(), text.upper(), text.title()}
-    return or_(*(column.icontains(one, autoescape=True) for one in sorted(spellings)))
+    if text.isascii():
+        return _has(column, text)
+    spellings = or_(*(_has(column, one) for one in sorted({text, text.lower(), text.upper(), text.title()})))
+    # A row without the part that needs one look is not looked at for each of the spellings.
+    part = max(ASCII.findall(text), key=len, default="")
+    return and_(_has(column, part), spellings) if part else spellings
+
+
+def _has(column: Any, text: str) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = column.icontains(text, autoescape=True)
+    return found
 
 
 def _uuid(text: str) -> str:

@@ -56,6 +56,12 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, OSError | PoolTimeout | asyncpg.PostgresError | asyncpg.InterfaceError)
 
 
+def took_too_long(error: DBAPIError) -> bool:
+    """Whether PostgreSQL ended a statement because its time was up."""
+    driver = error.orig.__cause__ if error.orig is not None else None
+    return isinstance(driver, asyncpg.QueryCanceledError)
+
+
 def table_is_missing(error: BaseException) -> bool:
     """Whether the schema is older than the code: the migrations were not run."""
     if not isinstance(error, OperationalError | ProgrammingError):
