@@ -20,7 +20,7 @@ RULES = [
     (r"(\w://)[^/\s]*@", rf"\1{HIDDEN}@"),  # in the address of a server
     (rf"(?i)(['\"]{_NAME}['\"]\s*[:,]\s*)(['\"]).*?\2", rf"\1\2{HIDDEN}\2"),  # in a dict, or a pair
     (rf"(?i)\b({_NAME}=)[^\s&;,)]+", rf"\1{HIDDEN}"),  # in a form, a query, a cookie
-    (r"(/accounts/(?:[\w-]+/)*?(?:reset|confirm)/)[^\s\"'?]+", rf"\1{HIDDEN}"),  # whoever has it, may enter
+    (r"(/accounts/reset/)[^\s\"'?]+", rf"\1{HIDDEN}"),  # whoever has it, may enter
     (r"(?<![\w.+'~-])[\w.+'~-]++(?:@|%40)(?=[\w-]*\.|\[)[\w.\[\]:-]+", f"{HIDDEN}@{HIDDEN}"),  # of a person
 ]
 _RULES = [(re.compile(pattern), instead) for pattern, instead in RULES]
