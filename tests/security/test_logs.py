@@ -106,14 +106,13 @@ class TestLines:
     @pytest.mark.parametrize(
         "piece", ["a", "password", "'password': '", "://", "a@", "/accounts/a", "DETAIL: ", "a.", "%40", "token="]
     )
-    def test_are_cleared_in_a_time_that_grows_with_their_length_alone(self, piece: str) -> None:
-        def seconds(length: int) -> float:
-            line = piece * (length // len(piece))
-            began = time.perf_counter()
-            cleared(line)
-            return time.perf_counter() - began
+    def test_are_cleared_in_a_time_that_does_not_grow_with_the_square_of_their_length(self, piece: str) -> None:
+        line = piece * (80_000 // len(piece))
+        began = time.thread_time()
 
-        assert min(seconds(80_000) for _ in range(3)) < 40 * max(min(seconds(8_000) for _ in range(3)), 0.0005)
+        cleared(line)
+
+        assert time.thread_time() - began < 2.0  # it would be 10 and more; linear it is 0.2 at most
 
 
 class TestDatabase:
