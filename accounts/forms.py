@@ -77,7 +77,11 @@ class PasswordField(PlainField):
         )
 
     def to_python(self, value: Any) -> str:
-        return normalize("NFKC", super().to_python(value))
+        return normalized(super().to_python(value))
+
+
+def normalized(password: str) -> str:
+    return normalize("NFKC", password)
 
 
 def current_password(label: Any = PASSWORD, **options: Any) -> PasswordField:
@@ -105,6 +109,11 @@ class Attributes:
             return SimpleNamespace(verbose_name={"email": _("email address"), "first_name": _("name")}[name])
 
 
+def hold_to_the_rules(password: str, *, email: str, name: str) -> None:
+    """Raises ValidationError with all that speaks against a new password."""
+    validate_password(password, Attributes(email=email, first_name=name))  # type: ignore[arg-type]
+
+
 class ChoosesPassword(forms.Form):
     """A form with the fields `new` and `again`, and somebody whom the new password must not look like."""
 
@@ -123,7 +132,7 @@ class ChoosesPassword(forms.Form):
     def _hold_to_the_rules(self, password: str) -> None:
         email, name = self.cleaned_data.get("email", self._email), self.cleaned_data.get("name", self._name)
         try:
-            validate_password(password, Attributes(email=email, first_name=name))  # type: ignore[arg-type]
+            hold_to_the_rules(password, email=email, name=name)
         except forms.ValidationError as error:
             self.add_error("new", error)
 
@@ -137,6 +146,17 @@ class SignUpForm(ChoosesPassword, UserForm):
         super().__init__(*args, **kwargs)
         self.fields["name"].widget.attrs["autocomplete"] = "name"
         self.fields["email"].widget.attrs["autocomplete"] = "username"
+
+
+class StaffForm(UserForm):
+    """As `manage.py createstaff` asks: a name is needed for a new person only."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].required = False
+
+    def clean_name(self) -> str:
+        return super().clean_name() if self.cleaned_data["name"] else ""
 
 
 class SignInForm(forms.Form):
