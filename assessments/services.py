@@ -1,21 +1,25 @@
 """A score and the event that tells of it are stored in one transaction: both, or neither."""
 
-from sqlalchemy import delete, func, select, text
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, select, text
 
 from accounts.models import User
 from accounts.repositories import UserRepository
 from accounts.services import add_sample_users, forget_cached_users
 from assessments.models import AIRScore, Assessment
 from assessments.occupations import find
-from assessments.repositories import AIRScoreRepository
+from assessments.repositories import AIRScoreRepository, AssessmentRepository
 from assessments.scoring import Ability, score
-from outbox.events import record_event
+from outbox.events import record_event, record_events
 from outbox.models import DomainEvent, InboxEntry
+from qulab.db.errors import Stale
 from qulab.db.retry import retried
 from qulab.db.session import Session
 
 INPUT_SD = 0.5  # of a given ability: the precision at which the adaptive test stops
 LOWEST_ABILITY, HIGHEST_ABILITY = -4.0, 4.0
+MENDABLE = frozenset({"component", "status"})  # of an assessment; the rest is measured
 SAMPLE_ABILITIES = ((-0.5, 0.0, 0.2), (0.3, 0.4, 0.1), (1.0, 0.8, 0.6))
 SAMPLE_OCCUPATION = "15-1252"
 
@@ -89,6 +93,50 @@ def _calculate(user_id: str, occupation_code: str, abilities: tuple[float, float
         parameter_version=result.metadata["parameter_version"],
         calculation_metadata=result.metadata,
     )
+
+
+async def change_assessment(session: Session, /, *, assessment_id: str, version: int, **changes: Any) -> Assessment:
+    """Mend an assessment that is still as the person saw it, with its event, without a commit.
+
+    Raises NotFound, Stale, and ValueError for what is measured and no matter of opinion.
+    """
+    if unknown := changes.keys() - MENDABLE:
+        raise ValueError(f"not fields of an assessment that can be changed: {', '.join(sorted(unknown))}")
+    repository = AssessmentRepository(session)
+    assessment = await repository.one(assessment_id, fresh=True)
+    if version != assessment.version:
+        raise Stale
+    for field, value in changes.items():
+        setattr(assessment, field, value)
+    await repository.add(assessment)
+    payload = {"user_id": assessment.user_id, "assessment_id": assessment_id, "fields": sorted(changes)}
+    record_event(
+        session,
+        event_type="AssessmentUpdated",
+        aggregate_type="Assessment",
+        aggregate_id=assessment_id,
+        payload=payload,
+    )
+    return assessment
+
+
+async def remove_assessments(session: Session, *where: ColumnElement[bool]) -> int:
+    """Delete all these assessments, an event for each, without a commit; returns how many."""
+    removed = await AssessmentRepository(session).remove(*where)
+    payloads = {key: {"user_id": user_id, "assessment_id": key} for key, user_id in removed.items()}
+    if removed:
+        await record_events(session, event_type="AssessmentDeleted", aggregate_type="Assessment", payloads=payloads)
+    return len(removed)
+
+
+async def remove_scores(session: Session, *where: ColumnElement[bool]) -> int:
+    """Delete all these scores, an event for each, without a commit; returns how many."""
+    removed = await AIRScoreRepository(session).remove(*where)
+    payloads = {key: {"user_id": user_id, "air_score_id": key} for key, user_id in removed.items()}
+    if removed:
+        await record_events(session, event_type="AIRScoreDeleted", aggregate_type="AIRScore", payloads=payloads)
+        forget_cached_users(session, *sorted(set(removed.values())))
+    return len(removed)
 
 
 @retried
