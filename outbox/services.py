@@ -40,8 +40,13 @@ async def resume(session: Session) -> None:
 @retried
 async def redrive(session: Session, *where: ColumnElement[bool], at_most: int | None = None) -> int:
     """Put the dead letters among these events back to pending; returns how many there were."""
-    count = await DomainEventRepository(session).redrive(*where)
-    return await _commit_and_wake(session, count, at_most)
+    return await _commit(session, await redrive_events(session, *where), at_most)
+
+
+async def redrive_events(session: Session, *where: ColumnElement[bool]) -> int:
+    """`redrive` without a commit, for a service that does more in the same transaction."""
+    session.on_commit(wake_relay)
+    return await DomainEventRepository(session).redrive(*where)
 
 
 @retried
@@ -51,23 +56,32 @@ async def replay(session: Session, *where: ColumnElement[bool], at_most: int | N
     They enter their streams behind what was published meanwhile. A consumer that handled one finds it in its inbox,
     and does not repeat the effect in its database.
     """
-    count = await DomainEventRepository(session).replay(*where)
-    return await _commit_and_wake(session, count, at_most)
+    return await _commit(session, await replay_events(session, *where), at_most)
+
+
+async def replay_events(session: Session, *where: ColumnElement[bool]) -> int:
+    """`replay` without a commit."""
+    session.on_commit(wake_relay)
+    return await DomainEventRepository(session).replay(*where)
 
 
 @retried
 async def discard(session: Session, *where: ColumnElement[bool], reason: str, at_most: int | None = None) -> int:
     """Give the dead letters among these events up; their aggregates flow again. Raises ValueError without a reason."""
+    return await _commit(session, await discard_events(session, *where, reason=reason), at_most)
+
+
+async def discard_events(session: Session, *where: ColumnElement[bool], reason: str) -> int:
+    """`discard` without a commit."""
     if not reason.strip():
         raise ValueError("a discarded event needs a reason: say why nobody will miss it")
-    count = await DomainEventRepository(session).discard(*where, reason=reason.strip().rstrip("."))
-    return await _commit_and_wake(session, count, at_most)
+    session.on_commit(wake_relay)
+    return await DomainEventRepository(session).discard(*where, reason=reason.strip().rstrip("."))
 
 
-async def _commit_and_wake(session: Session, count: int, at_most: int | None) -> int:
+async def _commit(session: Session, count: int, at_most: int | None) -> int:
     if at_most is not None and count > at_most:
         await session.rollback()
         raise MoreThanConfirmed(count, at_most)
-    session.on_commit(wake_relay)
     await session.commit()
     return count
