@@ -8,6 +8,7 @@ from accounts.cached import invalidate_user_cache
 from accounts.models import User
 from accounts.repositories import UserRepository
 from outbox.events import record_event, record_events
+from qulab.admin import audit
 from qulab.cache.read_through import get_cache
 from qulab.db.errors import Conflict, NotFound, Stale
 from qulab.db.retry import retried
@@ -113,6 +114,7 @@ async def remove_users(session: Session, *where: ColumnElement[bool]) -> int:
     if removed:
         payloads = {user_id: {"user_id": user_id} for user_id in removed}
         await record_events(session, event_type="UserDeleted", aggregate_type="User", payloads=payloads)
+        await audit.forget(session, "users", removed)
         forget_cached_users(session, *removed)
     return len(removed)
 

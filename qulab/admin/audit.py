@@ -1,12 +1,16 @@
 """Who did what is added to the session of the change, and never committed by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
+
+from sqlalchemy import update
 
 from qulab.access.person import Person
 from qulab.admin.models import Audit
 from qulab.db.session import Session
+
+MOST_FORGOTTEN = 1000  # rows of one statement: databases bound the parameters
 
 
 class Via(StrEnum):
@@ -41,6 +45,14 @@ def record(
     )
     session.add(entry)
     return entry
+
+
+async def forget(session: Session, list_name: str, row_ids: Sequence[str]) -> None:
+    """Take the values out of what is noted of these rows, which are deleted: what they were is nobody's any more."""
+    for start in range(0, len(row_ids), MOST_FORGOTTEN):
+        some = row_ids[start : start + MOST_FORGOTTEN]
+        statement = update(Audit).where(Audit.list_name == list_name, Audit.row_id.in_(some)).values(changes={})
+        await session.execute(statement.execution_options(synchronize_session=False))
 
 
 def _via(person: Person | None) -> Via:
