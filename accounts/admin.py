@@ -1,11 +1,39 @@
 """Users as operators see them."""
 
-from django.utils.translation import gettext_lazy as _
+from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts import services
+from accounts.forms import ProfileForm
 from accounts.models import User
-from qulab.admin.declare import Admin, Column, Link, Sort
+from qulab.admin.declare import Admin, Column, Editing, Link, Sort, deletion
 from qulab.admin.filters import Exact, Period
 from qulab.admin.site import site
+from qulab.db.session import Session
+
+
+class UserFields(ProfileForm):
+    """A profile as staff edit it: without the person's password, and without their browser's memory of itself."""
+
+    password = None  # type: ignore[assignment]
+    version = None  # type: ignore[assignment]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["autocomplete"] = "off"
+        self.fields["occupation_code"].help_text = _("An SOC code, such as 15-1252 for software developers.")
+
+
+async def _create(session: Session, **values: Any) -> User:
+    return await services.add_user(session, User(**values))
+
+
+async def _change(session: Session, key: str, version: int, **changes: Any) -> User:
+    return await services.change_user(session, user_id=key, version=version, **changes)
+
 
 site.register(
     Admin(
@@ -32,6 +60,20 @@ site.register(
             "email": Sort(User.email, _("Email, A to Z"), _("Email, Z to A")),
         },
         related=["scores", "assessments"],
+        editing=Editing(
+            form=UserFields,
+            create=_create,
+            change=_change,
+            taken={"email": _("Another user has this address.")},
+        ),
+        actions=[
+            deletion(
+                question=lambda n: ngettext("Delete %(n)s user?", "Delete %(n)s users?", n) % {"n": f"{n:,}"},
+                done=lambda n: ngettext("%(n)s user is deleted.", "%(n)s users are deleted.", n) % {"n": f"{n:,}"},
+                run=services.remove_users,
+            )
+        ],
+        along={"credentials": _("Sign-ins")},
         links=[Link(_("Events about this user"), "events", {"aggregate_type": "User"}, {"aggregate_id": "id"})],
     )
 )

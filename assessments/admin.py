@@ -1,12 +1,39 @@
 """Assessments and scores as operators see them."""
 
+from typing import Any
+
+from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from accounts.models import User
+from assessments import services
 from assessments.models import AIRScore, Assessment
-from qulab.admin.declare import Admin, Column, Link, Sort
+from assessments.scoring import COMPONENTS
+from qulab.admin.declare import Admin, Column, Editing, Link, Sort, deletion
 from qulab.admin.filters import Exact, Period
 from qulab.admin.site import site
+from qulab.db.session import Session
+
+NO_CHOICE = {"invalid_choice": _("There is no “%(value)s” here. Choose one of the list.")}
+
+
+class AssessmentFields(forms.Form):
+    """What may be mended; the ability and the items are measured."""
+
+    status = forms.ChoiceField(
+        label=_("Status"),
+        choices=[("in_progress", _("in progress")), ("completed", _("completed"))],
+        error_messages=NO_CHOICE,
+    )
+    component = forms.ChoiceField(
+        label=_("Component"), choices=[(name, name) for name in COMPONENTS], error_messages=NO_CHOICE
+    )
+
+
+async def _change(session: Session, key: str, version: int, **changes: Any) -> Assessment:
+    return await services.change_assessment(session, assessment_id=key, version=version, **changes)
+
 
 site.register(
     Admin(
@@ -36,6 +63,18 @@ site.register(
         ],
         tags=frozenset({"status"}),
         sorts={"created": Sort(Assessment.id, _("Oldest first"), _("Newest first"))},
+        editing=Editing(form=AssessmentFields, change=_change),
+        actions=[
+            deletion(
+                question=lambda n: (
+                    ngettext("Delete %(n)s assessment?", "Delete %(n)s assessments?", n) % {"n": f"{n:,}"}
+                ),
+                done=lambda n: (
+                    ngettext("%(n)s assessment is deleted.", "%(n)s assessments are deleted.", n) % {"n": f"{n:,}"}
+                ),
+                run=services.remove_assessments,
+            )
+        ],
         links=[
             Link(_("Events about this assessment"), "events", {"aggregate_type": "Assessment"}, {"aggregate_id": "id"})
         ],
@@ -72,6 +111,14 @@ site.register(
             "created": Sort(AIRScore.id, _("Oldest first"), _("Newest first")),
             "air_score": Sort(AIRScore.air_score, _("AI-R, low to high"), _("AI-R, high to low")),
         },
+        fixed=_("A score is calculated from answers, never edited. Delete it, and calculate another."),
+        actions=[
+            deletion(
+                question=lambda n: ngettext("Delete %(n)s score?", "Delete %(n)s scores?", n) % {"n": f"{n:,}"},
+                done=lambda n: ngettext("%(n)s score is deleted.", "%(n)s scores are deleted.", n) % {"n": f"{n:,}"},
+                run=services.remove_scores,
+            )
+        ],
         links=[Link(_("Events about this score"), "events", {"aggregate_type": "AIRScore"}, {"aggregate_id": "id"})],
     )
 )

@@ -21,7 +21,7 @@ REDRIVE = Action(
     value=Status.DEAD,
     not_applicable=_("Only dead events can be redriven."),
     done=lambda n: ngettext("%(n)d event is pending again.", "%(n)d events are pending again.", n) % {"n": n},
-    run=services.redrive,
+    run=services.redrive_events,
 )
 REPLAY = Action(
     name="replay",
@@ -37,7 +37,7 @@ REPLAY = Action(
     done=lambda n: (
         ngettext("%(n)d event will be published again.", "%(n)d events will be published again.", n) % {"n": n}
     ),
-    run=services.replay,
+    run=services.replay_events,
 )
 DISCARD = Action(
     name="discard",
@@ -51,7 +51,7 @@ DISCARD = Action(
     value=Status.DEAD,
     not_applicable=_("Only dead events can be discarded."),
     done=lambda n: ngettext("%(n)d event was discarded.", "%(n)d events were discarded.", n) % {"n": n},
-    run=services.discard,
+    run=services.discard_events,
     reason=_("Why nobody will miss it"),
     danger=True,
 )

@@ -1,6 +1,8 @@
 """Nothing is changed that was not confirmed: if more rows match than were shown, the question is put again."""
 
 from collections.abc import Iterable
+from math import inf
+from typing import Any
 
 import msgspec
 from django import forms
@@ -8,10 +10,12 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, true
 
-from qulab.admin import parts, query, values
+from qulab.access.person import Person
+from qulab.admin import parts, query, services, values
 from qulab.admin.asked import asked, form_for
+from qulab.admin.cascade import Along, along
 from qulab.admin.declare import Action, Admin
 from qulab.admin.plain import PlainField, is_plain
 from qulab.db.base import ID_LENGTH
@@ -34,9 +38,20 @@ class Selection(msgspec.Struct, frozen=True):
     """Rows by id, or all that match a filter. `sent` is what a form must send to mean the same rows again."""
 
     where: tuple[ColumnElement[bool], ...]
-    ids: int
+    ids: list[str]
     sent: list[tuple[str, str]]
     back: str
+
+    @property
+    def row_id(self) -> str | None:
+        """The one row that is meant by name."""
+        return self.ids[0] if len(self.ids) == 1 else None
+
+    @property
+    def filter(self) -> dict[str, Any]:
+        """What was asked for, as the audit keeps it."""
+        chosen = {name: value for name, value in self.sent if name != "id"}
+        return {**chosen, **({"id": self.ids} if len(self.ids) > 1 else {})}
 
 
 class Refused(Exception):
@@ -56,7 +71,8 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     others: int = 0
     missing: int = 0
     sample: list[values.Row] = []
-    more: int = 0
+    more: str = ""
+    along: list[Along] | None = None
     sent: list[tuple[str, str]] = []
     reason: forms.BoundField | None = None
 
@@ -70,7 +86,9 @@ async def confirmation(session: Session, admin: Admin, action: Action, data: Que
     return await _ask(session, admin, action, selection)
 
 
-async def perform(session: Session, admin: Admin, action: Action, data: QueryDict) -> int | Confirmation:
+async def perform(
+    session: Session, person: Person | None, admin: Admin, action: Action, data: QueryDict
+) -> int | Confirmation:
     """Do what was confirmed; how many rows it changed. Or the question again, with what stands against it."""
     try:
         selection = _selection(admin, data)
@@ -81,11 +99,25 @@ async def perform(session: Session, admin: Admin, action: Action, data: QueryDic
         await session.stop_writing()
         return await _ask(session, admin, action, selection, form, parts.UNPROCESSABLE)
     applies, _others = await _counts(session, admin, action, selection)
-    if applies > _confirmed(data):
+    if applies > min(_confirmed(data), _most(action)):
         await session.stop_writing()
         return await _ask(session, admin, action, selection, form, parts.CONFLICT)
-    reason = {"reason": form.cleaned_data["reason"]} if form is not None else {}
-    return await action.run(session, *selection.where, _applicable(admin, action), **reason)
+    try:
+        return await services.act(
+            session,
+            person,
+            admin,
+            action,
+            *selection.where,
+            _applicable(admin, action),
+            at_most=_confirmed(data),
+            row_id=selection.row_id,
+            filter=selection.filter,
+            reason=form.cleaned_data["reason"] if form is not None else "",
+        )
+    except services.MoreThanConfirmed:  # they came between the count and the change
+        await session.stop_writing()
+        return await _ask(session, admin, action, selection, form, parts.CONFLICT)
 
 
 def back(admin: Admin, action: Action, data: QueryDict, done: int) -> str:
@@ -103,9 +135,9 @@ def _selection(admin: Admin, data: QueryDict) -> Selection:
     params = list(question.params.items())
     address = f"{_list(admin)}{question.address() if params else ''}"
     if data.get("all"):
-        return Selection(tuple(query.clauses(admin, question)), 0, [("all", "1"), *params], address)
+        return Selection(tuple(query.clauses(admin, question)), [], [("all", "1"), *params], address)
     ids = _ids(data.getlist("id"))
-    return Selection((admin.model.id.in_(ids),), len(ids), [*(("id", one) for one in ids), *params], address)
+    return Selection((admin.model.id.in_(ids),), ids, [*(("id", one) for one in ids), *params], address)
 
 
 def _ids(sent: Iterable[str]) -> list[str]:
@@ -126,13 +158,25 @@ def _confirmed(data: QueryDict) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
+def _most(action: Action) -> float:
+    return inf if action.most is None else action.most
+
+
 def _applicable(admin: Admin, action: Action) -> ColumnElement[bool]:
+    if not action.field:
+        return true()
     clause: ColumnElement[bool] = getattr(admin.model, action.field) == action.value
     return clause
 
 
 async def _counts(session: Session, admin: Admin, action: Action, selection: Selection) -> tuple[int, int]:
-    """Exactly how many rows it applies to, and how many others are selected: what is confirmed must not be a guess."""
+    """How many rows it applies to, and how many others are selected: what is confirmed must not be a guess.
+
+    Where more than `action.most` are selected, it is one more than that: enough to refuse them.
+    """
+    if action.most is not None:
+        some = query.counted(admin, *selection.where).limit(action.most + 1).subquery()
+        return await session.scalar(select(func.count()).select_from(some)) or 0, 0
     total = select(func.count()).select_from(admin.model).where(*selection.where)
     row = await session.execute(
         select(total.scalar_subquery(), total.where(_applicable(admin, action)).scalar_subquery())
@@ -150,6 +194,8 @@ async def _ask(
     status: int = parts.OK,
 ) -> Confirmation:
     applies, others = await _counts(session, admin, action, selection)
+    if applies > _most(action):
+        return _too_many(admin, action, selection)
     shown = await query.first_rows(session, admin, *selection.where, _applicable(admin, action), limit=SAMPLE)
     form = form or (ReasonForm() if action.reason else None)
     if form is not None:
@@ -163,9 +209,10 @@ async def _ask(
         question=action.question(applies),
         applies=applies,
         others=others,
-        missing=max(selection.ids - applies - others, 0),
+        missing=max(len(selection.ids) - applies - others, 0),
         sample=[values.row(admin, one) for one in shown],
-        more=applies - len(shown),
+        more=f"{applies - len(shown):,}" if applies > len(shown) else "",
+        along=await along(session, admin, *selection.where) if action.cascades and applies else None,
         sent=[*selection.sent, ("confirmed", str(applies))],
         reason=form["reason"] if form is not None else None,
     )
@@ -173,6 +220,12 @@ async def _ask(
 
 def _refusal(admin: Admin, action: Action, problem: str) -> Confirmation:
     return Confirmation(admin=admin, action=action, back=_list(admin), status=parts.UNPROCESSABLE, problem=problem)
+
+
+def _too_many(admin: Admin, action: Action, selection: Selection) -> Confirmation:
+    message = _("At most %(most)s rows at once; more than that match. Narrow the filter, and go on in parts.")
+    page = _refusal(admin, action, message % {"most": f"{action.most:,}"})
+    return msgspec.structs.replace(page, back=selection.back)
 
 
 def _list(admin: Admin) -> str:

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from django import forms
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
 from sqlalchemy import inspect
 
 from qulab.admin.filters import Choice, Filter
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 NEWEST = "created"  # the sort that every list has, and begins with
+MOST_DELETED = 10_000  # rows in one transaction, with what the database takes along
 
 
 class Column(msgspec.Struct, frozen=True, eq=False):
@@ -51,22 +54,61 @@ class Link(msgspec.Struct, frozen=True, eq=False):
 
 
 class Action(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """What an operator may do with rows in one state. It is asked for, confirmed with its consequence, then done."""
+    """What staff may do with rows, or those in one state. It is asked for, confirmed with its consequence, then done.
+
+    `run(session, *where)` changes the rows, commits nothing, and returns how many there were; `most` of them at once.
+    """
 
     name: str
     title: "StrPromise | str"
     question: Callable[[int], str]
     consequence: "StrPromise | str"
-    field: str
-    value: str
-    not_applicable: "StrPromise | str"
     done: Callable[[int], str]
     run: Callable[..., Awaitable[int]]
+    field: str = ""
+    value: str = ""
+    not_applicable: "StrPromise | str" = ""
     reason: "StrPromise | str" = ""
     danger: bool = False
+    most: int | None = None
+    cascades: bool = False
 
     def applies(self, row: Any) -> bool:
-        return bool(getattr(row, self.field) == self.value)
+        return not self.field or bool(getattr(row, self.field) == self.value)
+
+    def may_apply(self, filters: Mapping[str, Any]) -> bool:
+        """Whether it could apply to any row of a filtered list."""
+        return not self.field or filters.get(self.field) in ("", None, self.value)
+
+
+def deletion(
+    *, question: Callable[[int], str], done: Callable[[int], str], run: Callable[..., Awaitable[int]]
+) -> Action:
+    """Delete rows with what the database takes along, which is shown first. `run` gets the session and clauses."""
+    return Action(
+        name="delete",
+        title=_("Delete"),
+        question=question,
+        consequence=_("A deletion cannot be undone."),
+        done=done,
+        run=run,
+        danger=True,
+        most=MOST_DELETED,
+        cascades=True,
+    )
+
+
+class Editing(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """How one row is made and mended. The functions are the app's own, write its events, and commit nothing.
+
+    `change(session, key, version, **changes)` raises NotFound, Stale and Conflict; `create(session, **values)` raises
+    Conflict, and returns the row. The form's fields are columns; `taken` says at a field what a Conflict means there.
+    """
+
+    form: type[forms.Form]
+    change: Callable[..., Awaitable[Any]]
+    create: Callable[..., Awaitable[Any]] | None = None
+    taken: Mapping[str, "StrPromise | str"] = {}
 
 
 class Group(msgspec.Struct, frozen=True, eq=False):
@@ -77,7 +119,11 @@ class Group(msgspec.Struct, frozen=True, eq=False):
 
 
 class Admin(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """One list with its pages. `label` names a row; `reference`: the attributes with class and id of a row meant."""
+    """One list with its pages. `label` names a row; `reference`: the attributes with class and id of a row meant.
+
+    `along` names tables without a list that a deletion empties too; `fixed` says why there is nothing to edit; `offers`
+    are what else a row leads to.
+    """
 
     model: Any
     name: str
@@ -98,6 +144,10 @@ class Admin(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     links: Sequence[Link] = ()
     actions: Sequence[Action] = ()
     reference: tuple[str, str] | None = None
+    editing: Editing | None = None
+    fixed: "StrPromise | str" = ""
+    along: Mapping[str, "StrPromise | str"] = {}
+    offers: Callable[[Any], Sequence[Any]] = lambda row: ()
 
     def __post_init__(self) -> None:
         if NEWEST not in self.sorts:
@@ -105,8 +155,15 @@ class Admin(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         for name, sort in self.sorts.items():
             _check_sort(f"{self.name}.{name}", sort.column)
         for action in self.actions:
-            if action.field not in inspect(self.model).columns:
+            if action.field and action.field not in inspect(self.model).columns:
                 raise ImproperlyConfigured(f"{self.name}.{action.name}: there is no column {action.field!r}")
+        if self.editing is not None:
+            _check_editing(self.name, self.model, self.editing)
+
+    @property
+    def has_new_rows(self) -> bool:
+        """Whether rows are made by hand."""
+        return self.editing is not None and self.editing.create is not None
 
     @property
     def tabs(self) -> Choice | None:
@@ -119,3 +176,11 @@ def _check_sort(name: str, attribute: Any) -> None:
     indexed = column.primary_key or any(index.columns[0] is column for index in column.table.indexes)
     if column.nullable or not indexed:
         raise ImproperlyConfigured(f"the sort {name!r} needs a column that is never NULL and begins an index")
+
+
+def _check_editing(name: str, model: Any, editing: Editing) -> None:
+    """Only a version tells that a row changed under a form, and only a column can be shown beside what was typed."""
+    if model.__mapper__.version_id_col is None:
+        raise ImproperlyConfigured(f"the list {name!r} cannot be edited: its rows have no version")
+    if others := editing.form.base_fields.keys() - inspect(model).columns.keys():
+        raise ImproperlyConfigured(f"the form of {name!r} asks for what is no column: {', '.join(sorted(others))}")

@@ -3,18 +3,27 @@
 from typing import Any
 
 import msgspec
+from django.http import QueryDict
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from sqlalchemy import JSON, inspect, select
 from sqlalchemy.orm import joinedload
 
-from qulab.admin import parts, query, values
+from qulab.admin import history, parts, query, values
 from qulab.admin.declare import Admin, Link
 from qulab.admin.filters import Exact
+from qulab.admin.services import Saved
 from qulab.admin.site import site
 from qulab.db.session import Session
 
+CREATED, CHANGED, SAME = "create", "update", "same"
+DONE = {
+    CREATED: gettext_lazy("This row is stored."),
+    CHANGED: gettext_lazy("The change is stored."),
+    SAME: gettext_lazy("Nothing was changed: the row had these values already."),
+}
 RELATED = 10  # rows of each relationship
 
 
@@ -42,9 +51,16 @@ class DetailPage(msgspec.Struct, frozen=True):
     related: list[Related]
     links: list[parts.Offer]
     offers: list[parts.Offer]
+    done: str
+    undo: str
 
 
-async def detail_page(session: Session, admin: Admin, key: str) -> DetailPage | None:
+def back(admin: Admin, done: str, saved: Saved) -> str:
+    """The page of a row, which says what was done."""
+    return f"{values.href(admin, saved.key)}?{urlencode({'done': done, 'entry': saved.entry})}"
+
+
+async def detail_page(session: Session, admin: Admin, key: str, data: QueryDict) -> DetailPage | None:
     """The page of a row; None without such a row."""
     if "\x00" in key:
         return None  # PostgreSQL has no such text, and would call the question malformed
@@ -62,8 +78,26 @@ async def detail_page(session: Session, admin: Admin, key: str) -> DetailPage | 
         documents=values.fields(admin, row, _documents(admin)),
         related=await _related(session, admin, row),
         links=[_link(link, row) for link in admin.links],
-        offers=[parts.offer(admin, action, asking) for action in admin.actions if action.applies(row)],
+        offers=[
+            *_editing(admin, row),
+            *(parts.offer(admin, action, asking) for action in admin.actions if action.applies(row)),
+            *admin.offers(row),
+        ],
+        done=str(DONE.get(data.get("done", ""), "")),
+        undo=_undo(admin, row.id, data),
     )
+
+
+def _editing(admin: Admin, row: Any) -> list[parts.Offer]:
+    if admin.editing is None:
+        return []
+    return [parts.Offer(_("Edit"), reverse("admin:edit", args=[admin.name, row.id]), asks=True)]
+
+
+def _undo(admin: Admin, key: str, data: QueryDict) -> str:
+    """The address that takes back what was just done. Whether there is such a change is looked up there."""
+    entry = data.get("entry", "")
+    return history.undo_address(admin, key, entry) if data.get("done") == CHANGED and history.is_id(entry) else ""
 
 
 def _sections(admin: Admin, row: Any, references: list[str]) -> list[Section]:

@@ -113,11 +113,7 @@ def _ways(admin: Admin, question: Asked, rows: query.Rows) -> Ways:
 
 def _offers(admin: Admin, question: Asked) -> list[parts.Offer]:
     """The actions, without those that could not apply to any row of the current filter."""
-    return [
-        parts.offer(admin, action)
-        for action in admin.actions
-        if question.values.get(action.field) in ("", None, action.value)
-    ]
+    return [parts.offer(admin, action) for action in admin.actions if action.may_apply(question.values)]
 
 
 def _done(admin: Admin, data: QueryDict) -> str:

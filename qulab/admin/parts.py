@@ -34,11 +34,12 @@ class Tab(msgspec.Struct, frozen=True):
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """A way on: a list, or an action that will be asked about."""
+    """A way on: to a list, to a form, or to an action that asks first."""
 
     title: str
     href: str
     danger: bool = False
+    asks: bool = False
 
 
 def headings(admin: Admin, question: Asked | None = None, *, without: str | None = None) -> list[Heading]:
@@ -77,7 +78,7 @@ def tabs(admin: Admin, question: Asked, counts: Mapping[str, query.Count]) -> li
 
 def offer(admin: Admin, action: Action, asking: str = "") -> Offer:
     address = reverse("admin:action", args=[admin.name, action.name])
-    return Offer(str(action.title), f"{address}?{asking}" if asking else address, action.danger)
+    return Offer(str(action.title), f"{address}?{asking}" if asking else address, action.danger, asks=True)
 
 
 def count_text(count: query.Count) -> str:

@@ -35,6 +35,13 @@ class Site:
     def actions(self) -> set[tuple[str, str]]:
         return {(admin.name, action.name) for admin in self for action in admin.actions}
 
+    def creations(self) -> list[str]:
+        """The lists that get new rows by hand."""
+        return [admin.name for admin in self if admin.has_new_rows]
+
+    def edited(self) -> list[str]:
+        return [admin.name for admin in self if admin.editing is not None]
+
     def action(self, admin: Admin, name: str) -> Action:
         return next(action for action in admin.actions if action.name == name)
 

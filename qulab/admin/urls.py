@@ -1,6 +1,7 @@
 """Addresses people keep, made of what is registered. Every one of them is for staff, and no cache keeps it."""
 
 import re
+from collections.abc import Iterable
 
 from django.urls import re_path
 from django.views.decorators.cache import never_cache
@@ -11,7 +12,12 @@ from qulab.admin.site import site
 
 app_name = "admin"
 
-_LIST = "|".join(re.escape(admin.name) for admin in site)
+
+def _any(names: Iterable[str]) -> str:
+    return "|".join(map(re.escape, names))
+
+
+_LIST = _any(admin.name for admin in site)
 
 ROUTES: list[tuple[str, View, str]] = [
     (r"^$", views.index, "index"),
@@ -20,6 +26,8 @@ ROUTES: list[tuple[str, View, str]] = [
         (rf"^(?P<name>{re.escape(name)})/(?P<action>{re.escape(action)})$", views.action, "action")
         for name, action in sorted(site.actions())
     ),
+    (rf"^(?P<name>{_any(site.creations())})/new$", views.create, "new"),
+    (rf"^(?P<name>{_any(site.edited())})/(?P<key>[^/]+)/edit$", views.edit, "edit"),
     # Any text: what is no id is told so, in words.
     (rf"^(?P<name>{_LIST})/(?P<key>[^/]+)$", views.detail, "detail"),
 ]

@@ -68,8 +68,13 @@ def is_numeric(admin: Admin, name: str) -> bool:
     return column is not None and isinstance(column.type, Integer | Numeric)
 
 
-def count_text(count: int, most: int) -> str:
-    return f"{most:,}+" if count > most else f"{count:,}"
+def text(value: Any) -> str:
+    """A value in a sentence or a table of values."""
+    return _formatted(value)[1]
+
+
+def moment(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _list_cell(admin: Admin, column: Column, instance: Any) -> Cell:

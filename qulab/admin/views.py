@@ -6,10 +6,12 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from qulab.admin import actions
+from qulab.access.person import person_of
+from qulab.admin import actions, details, editing
 from qulab.admin.details import detail_page
 from qulab.admin.index import index_page
 from qulab.admin.lists import list_page
+from qulab.admin.services import Saved
 from qulab.admin.site import site
 from qulab.db.middleware import DatabaseRequest
 
@@ -27,12 +29,37 @@ async def rows(request: DatabaseRequest, name: str) -> HttpResponse:
 
 @require_safe
 async def detail(request: DatabaseRequest, name: str, key: str) -> HttpResponse:
-    page = await detail_page(request.db, site.get(name), key)
+    page = await detail_page(request.db, site.get(name), key, request.GET)
     if page is None:
-        raise Http404(
-            _("%(one)s %(id)s is not here. It may have been deleted.") % {"one": site.get(name).one, "id": key[:80]}
-        )
+        raise _no_row(name, key)
     return render(request, "admin/detail.html", {"page": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+async def create(request: DatabaseRequest, name: str) -> HttpResponseBase:
+    admin = site.get(name)
+    if request.method != "POST":
+        return render(request, "admin/edit.html", {"page": editing.new_page(admin)})
+    outcome = await editing.add(request.db, person_of(request), admin, request.POST)
+    if isinstance(outcome, Saved):
+        return HttpResponseRedirect(details.back(admin, details.CREATED, outcome))
+    return render(request, "admin/edit.html", {"page": outcome}, status=outcome.status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+async def edit(request: DatabaseRequest, name: str, key: str) -> HttpResponseBase:
+    """GET shows the form, POST stores it where nothing else was stored meanwhile."""
+    admin = site.get(name)
+    if request.method != "POST":
+        page = await editing.edit_page(request.db, admin, key, request.GET.get("undo", ""))
+        if page is None:
+            raise _no_row(name, key)
+        return render(request, "admin/edit.html", {"page": page})
+    outcome = await editing.save(request.db, person_of(request), admin, key, request.POST)
+    if isinstance(outcome, Saved):
+        return HttpResponseRedirect(details.back(admin, details.CHANGED if outcome.entry else details.SAME, outcome))
+    template = "admin/edit.html" if isinstance(outcome, editing.EditPage) else "admin/gone.html"
+    return render(request, template, {"page": outcome}, status=outcome.status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -43,7 +70,12 @@ async def action(request: DatabaseRequest, name: str, action: str) -> HttpRespon
     if request.method != "POST":
         outcome: int | actions.Confirmation = await actions.confirmation(request.db, admin, chosen, request.GET)
     else:
-        outcome = await actions.perform(request.db, admin, chosen, request.POST)
+        outcome = await actions.perform(request.db, person_of(request), admin, chosen, request.POST)
     if isinstance(outcome, int):
         return HttpResponseRedirect(actions.back(admin, chosen, request.POST, outcome))
     return render(request, "admin/confirm.html", {"page": outcome}, status=outcome.status)
+
+
+def _no_row(name: str, key: str) -> Http404:
+    about = {"one": site.get(name).one, "id": key[:80]}
+    return Http404(_("%(one)s %(id)s is not here. It may have been deleted.") % about)
