@@ -104,7 +104,9 @@ if PRODUCTION and SECRET_KEY == DEVELOPMENT_KEY:
         "DJANGO_SECRET_KEY is not set, and DJANGO_ALLOWED_HOSTS names a host beyond loopback: "
         "set it to a long random text that nobody else knows."
     )
-if PRODUCTION and (len(SECRET_KEY) < SHORTEST_KEY or len(set(SECRET_KEY)) < FEWEST_SIGNS):
+if PRODUCTION and (
+    len(SECRET_KEY) < SHORTEST_KEY or len(set(SECRET_KEY)) < FEWEST_SIGNS or SECRET_KEY.startswith("django-insecure-")
+):
     raise ImproperlyConfigured(
         f"DJANGO_SECRET_KEY can be guessed: it needs {SHORTEST_KEY} characters, {FEWEST_SIGNS} of them different. "
         "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(64))'"
@@ -283,6 +285,7 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_RESET_TIMEOUT = 3600  # seconds
 _OUTSIDE = [host.lstrip(".") for host in ALLOWED_HOSTS if host not in LOOPBACK | {"*"}]
 # Where the links in mails lead; never what a request says it came to.
+SITE_URL_GIVEN = bool(os.environ.get("QULAB_SITE_URL") or _OUTSIDE)
 SITE_URL = os.environ.get("QULAB_SITE_URL", "").rstrip("/") or (
     f"https://{_OUTSIDE[0]}" if _OUTSIDE else "http://127.0.0.1:8000"
 )
