@@ -42,7 +42,7 @@ class Plan:
     """What to run and where. Without a URL the lab starts a server of its own.
 
     `owns_database`: it is the lab's own. `trusts_operator`: only who sits at this machine reaches it. `audience`: who
-    may use the lab. `secret_key`: empty where the processes find one themselves.
+    may use the lab. `site_url` and `secret_key` are empty where the processes find them themselves.
     """
 
     project: Path
@@ -56,6 +56,7 @@ class Plan:
     owns_database: bool = False
     trusts_operator: bool = False
     audience: str = "staff"
+    site_url: str = ""
     secret_key: str = ""
 
 
@@ -160,6 +161,8 @@ class Lab:
             "QULAB_LAB_OWNS_DATABASE": "1" if self.plan.owns_database else "0",
             "QULAB_LOCAL_OPERATOR": "1" if self.plan.trusts_operator else "0",
         }
+        if self.plan.site_url:
+            environment["QULAB_SITE_URL"] = self.plan.site_url
         if self.plan.secret_key:
             environment["DJANGO_SECRET_KEY"] = self.plan.secret_key
         if self.postgres is not None:

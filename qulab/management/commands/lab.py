@@ -54,20 +54,27 @@ def _plan(*, host: str, port: int, postgres: bool) -> Plan:
     if postgres and given:
         raise CommandError("DATABASE_URL is set, and --postgres would start another. Unset it or omit --postgres.")
     here_only = _is_loopback(host) and not settings.PRODUCTION
+    port = port or free_port()
     return Plan(
         project=settings.BASE_DIR,
         folder=folder,
         host=host,
-        port=port or free_port(),
+        port=port,
         group=settings.QULAB_CONSUMER_GROUP,
         database_url=None if postgres else settings.DATABASE_URL,
         redis_url=settings.REDIS_URL if settings.REDIS_URL_GIVEN else None,
         redis_folder=folder / f"redis-{_name_of_database(postgres=postgres, given=given)}",
         owns_database=not given or settings.LAB_OWNS_DATABASE,  # or somebody says that it may
         trusts_operator=here_only,
+        site_url="" if settings.SITE_URL_GIVEN or not here_only else f"http://{_written(host)}:{port}",
         audience=settings.LAB if here_only or settings.LAB_GIVEN else "staff",
         secret_key="" if here_only or settings.SECRET_KEY != settings.DEVELOPMENT_KEY else token_urlsafe(64),
     )
+
+
+def _written(host: str) -> str:
+    """As a part of an address."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _is_loopback(host: str) -> bool:
@@ -129,8 +136,7 @@ def _version_of_given_redis() -> str:
 
 def _announcement(lab: Lab, given_redis: str | None, seconds: float) -> Iterator[str]:
     plan = lab.plan
-    host = f"[{plan.host}]" if ":" in plan.host else plan.host
-    yield f"QuLab answers at http://{host}:{plan.port}/ after {seconds:.1f} s"
+    yield f"QuLab answers at http://{_written(plan.host)}:{plan.port}/ after {seconds:.1f} s"
     yield f"  database  {_database_line(lab)}"
     yield f"  redis     {_redis_line(lab, given_redis)}"
     yield f"  workers   one for each of the queues {' and '.join(QUEUES)}; beat, and consumer {plan.group}"
