@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from outbox import activity, selectors
 from outbox.models import InboxEntry, Status
 from outbox.repositories import InboxRepository
-from outbox.selectors import EventSnapshot, InboxSnapshot
+from outbox.selectors import EventSnapshot, InboxSnapshot, OutboxState
 from qulab.cache import heartbeat
 from qulab.cache.client import get_streams
 from qulab.cache.store import AWAY
@@ -82,13 +82,14 @@ async def outbox_tables(session: Session, *, of_all: bool) -> dict[str, Any]:
     `of_all`: also of people; the counts are of all events in any case.
     """
     state = await selectors.outbox_state(session)
+    none = "" if of_all else _("None about the lab's own users.")
     rows = await (_all_rows(session) if of_all else _own_rows(session))
     lanes = [
         Lane(
             "transactions",
             _("Transaction"),
             _("a score and its event, one COMMIT"),
-            _("Nothing was committed yet."),
+            none or _("Nothing was committed yet."),
             [_committed(event) for event in rows.committed],
             "app",
         ),
@@ -96,9 +97,7 @@ async def outbox_tables(session: Session, *, of_all: bool) -> dict[str, Any]:
             "pending",
             _("Pending"),
             _("rows that wait for the relay"),
-            _("None pending. The publisher is stopped: the next score will wait here.")
-            if state.paused
-            else _("None pending: what was committed has been published. Stop the publisher to see events wait."),
+            none or _none_pending(state),
             [_pending(event) for event in rows.pending],
             "database",
             state.pending,
@@ -107,7 +106,7 @@ async def outbox_tables(session: Session, *, of_all: bool) -> dict[str, Any]:
             "published",
             _("Published"),
             _("in the stream, and marked"),
-            _("None published yet. Calculate a score with the publisher running."),
+            none or _("None published yet. Calculate a score with the publisher running."),
             [_published(event) for event in rows.published],
             "event",
             state.published,
@@ -116,12 +115,18 @@ async def outbox_tables(session: Session, *, of_all: bool) -> dict[str, Any]:
             "inbox",
             _("Inbox"),
             _("what a consumer has handled"),
-            _("Empty: no consumer has handled an event yet."),
+            none or _("Empty: no consumer has handled an event yet."),
             [_handled(entry) for entry in rows.handled],
             "database",
         ),
     ]
     return {"state": state, "lanes": lanes, "of_all": of_all}
+
+
+def _none_pending(state: OutboxState) -> str:
+    if state.paused:
+        return _("None pending. The publisher is stopped: the next score will wait here.")
+    return _("None pending: what was committed has been published. Stop the publisher to see events wait.")
 
 
 def _committed(one: EventSnapshot) -> Slip:

@@ -67,7 +67,8 @@ async def users(database: Database, session: Session, limit: int) -> list[UserSn
     if not found:
         await session.rollback()  # who waits for one connection holds no other
         async with database.writing() as making:
-            found = await create_sample_users(making)
+            await create_sample_users(making)
+        found = await UserRepository(session).list(_is_own())
     return [UserSnapshot.of(user) for user in found]
 
 
