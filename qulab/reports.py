@@ -1,6 +1,5 @@
 """An error page of development shows no password and no form: neither its writer's nor that of a server."""
 
-import re
 from typing import Any
 
 from django.http import HttpRequest
@@ -10,12 +9,6 @@ from qulab.logs import cleared
 
 
 class Hiding(SafeExceptionReporterFilter):
-    # Addresses of servers hold passwords.
-    hidden_settings = re.compile(f"{SafeExceptionReporterFilter.hidden_settings.pattern}|_URL|LOCATION", re.IGNORECASE)
-
-    def is_active(self, request: HttpRequest | None) -> bool:
-        return True
-
     def get_post_parameters(self, request: HttpRequest | None) -> dict[str, str]:
         return {} if request is None else dict.fromkeys(request.POST, self.cleansed_substitute)
 

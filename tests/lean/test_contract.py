@@ -15,6 +15,8 @@ from qulab.lean.signals import IDLE
 READ = {
     "the handler that LeanHandler repeats": (ASGIHandler.handle, "98faeb5bef800331"),
     "the entry that calls what LeanHandler repeats": (ASGIHandler.__call__, "f756809e9c9308dc"),
+    "the body that limits.read_body reads in its place": (ASGIHandler.read_body, "cf4aa904631d5410"),
+    "what makes no request only of a query that is no text": (ASGIHandler.create_request, "5eae59c6696013ff"),
     "what decides which hooks go to a thread": (BaseHandler.adapt_method_mode, "1f6383b647ac2959"),
     "how a middleware's hooks are called": (MiddlewareMixin.__acall__, "adf8cbcaf9f11e45"),
     "what runs in the loop for each form": (CsrfViewMiddleware.process_view, "cdbdabe04318fc2f"),
