@@ -64,7 +64,9 @@ def _line(form: forms.Form, name: str, opened: Any, now: Any, yours: Any) -> Lin
 def gone(form: forms.Form, opened: Mapping[str, Any]) -> list[Line]:
     """What was typed about a row that is not there any more."""
     return [
-        Line(label=_label(form, name), opened=values.text(opened.get(name)), yours=form.data.get(name, ""))
+        Line(
+            label=_label(form, name), opened=values.text(opened.get(name)), yours=form.data.get(name) or values.NOTHING
+        )
         for name in form.fields
     ]
 

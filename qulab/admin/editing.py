@@ -197,7 +197,13 @@ def _tell(admin: Admin, form: forms.Form, conflict: Conflict) -> None:
 
 def _form(admin: Admin, data: QueryDict | None = None, initial: dict[str, Any] | None = None) -> forms.Form:
     assert admin.editing is not None
-    return admin.editing.form(data, initial=initial)
+    shown = {name: _without_zero(value) for name, value in (initial or {}).items()}
+    return admin.editing.form(data, initial=shown)
+
+
+def _without_zero(value: Any) -> Any:
+    """3, not 3.0: what a person would type."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 async def _row(session: Session, admin: Admin, key: str) -> Any:
