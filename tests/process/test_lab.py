@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from qulab.local.redis_server import free_port
@@ -34,6 +35,19 @@ class TestOneLab:
         # Four seconds on two idle cores; the other tests may keep them busy.
         assert lab.wait_for_address() < 20
         assert f"http://127.0.0.1:{lab.port}/" in lab.output
+
+    def test_says_that_it_owns_its_database_and_needs_no_account_and_so_do_its_processes(self, lab: RunningLab) -> None:
+        assert "open to this machine; no account needed; it owns its database" in lab.output
+        for name in (
+            "uvicorn",
+            "worker -Q relay",
+            "worker -Q lab",
+            "celery --quiet --app qulab beat",
+            "manage.py consume",
+        ):
+            environment = psutil.Process(lab.pid_of(name)).environ()
+            assert environment["QULAB_LAB_OWNS_DATABASE"] == environment["QULAB_LOCAL_OPERATOR"] == "1", name
+            assert environment["QULAB_LAB"] == "open", name
 
     def test_publishes_its_first_event_within_25_seconds_of_its_start(self, lab: RunningLab) -> None:
         """The sample users that a first start makes are events, too."""
