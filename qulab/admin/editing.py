@@ -93,7 +93,7 @@ async def edit_page(session: Session, admin: Admin, key: str, undo: str = "") ->
         key=key,
         label=admin.label(row),
         form=_form(admin, initial=_values(admin, row)),
-        opened=_signed(admin, row, undo),
+        opened=signed(admin, row, undo),
     )
     return _undoing(page, entry, _values(admin, row)) if entry is not None else page
 
@@ -143,7 +143,7 @@ async def _again(
         form=form,
         status=status,
         problem=problem,
-        opened=opened or _signed(admin, row),
+        opened=opened or signed(admin, row),
     )
 
 
@@ -164,7 +164,7 @@ async def _stale(
         label=admin.label(row),
         form=_form(admin, initial=merged),
         status=parts.CONFLICT,
-        opened=_signed(admin, row, opened.undo),
+        opened=signed(admin, row, opened.undo),
         difference=difference(form, opened.values, now, yours, row.updated_at, entry, person),
     )
 
@@ -230,7 +230,8 @@ def _cleaned(admin: Admin, form: forms.Form) -> dict[str, Any]:
     }
 
 
-def _signed(admin: Admin, row: Any, undo: str = "") -> str:
+def signed(admin: Admin, row: Any, undo: str = "") -> str:
+    """What a form of this row begins with; nobody but this page can say it."""
     opened = Opened(services.version_of(row), _values(admin, row), undo)
     return signing.dumps(msgspec.to_builtins(opened), salt=_salt(admin, row.id), compress=True)
 

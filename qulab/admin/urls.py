@@ -26,8 +26,8 @@ ROUTES: list[tuple[str, View, str]] = [
         (rf"^(?P<name>{re.escape(name)})/(?P<action>{re.escape(action)})$", views.action, "action")
         for name, action in sorted(site.actions())
     ),
-    (rf"^(?P<name>{_any(site.creations())})/new$", views.create, "new"),
-    (rf"^(?P<name>{_any(site.edited())})/(?P<key>[^/]+)/edit$", views.edit, "edit"),
+    *((rf"^(?P<name>{re.escape(name)})/new$", views.create, "new") for name in site.creations()),
+    *((rf"^(?P<name>{re.escape(name)})/(?P<key>[^/]+)/edit$", views.edit, "edit") for name in site.edited()),
     # Any text: what is no id is told so, in words.
     (rf"^(?P<name>{_LIST})/(?P<key>[^/]+)$", views.detail, "detail"),
 ]

@@ -9,6 +9,8 @@ from redis.asyncio import Redis
 from sqlalchemy import update
 
 from outbox.models import InboxEntry, Status
+from qulab.admin.editing import signed
+from qulab.admin.site import site
 from qulab.cache.read_through import Cache
 from qulab.db.engine import Database
 from qulab.lab.demo_users import cache_demo_user, event_demo_user
@@ -44,6 +46,8 @@ class Project:
         await store(self.database, *handled)
         self.keys |= {"user": people[0].id, "score": scores[0].id, "assessment": assessments[0].id}
         self.keys |= {str(state): next(one.id for one in events if one.status == state) for state in STATES}
+        self.keys["opened"] = signed(site.get("users"), people[0])
+        self.keys["opened_assessment"] = signed(site.get("assessments"), assessments[0])
         self.keys |= {"rows": str(rows), "run": await self._run()}
         self.rows = rows
 

@@ -44,6 +44,8 @@ def listed(address: str, statements: int) -> Case:
 NEW_USER = {"email": "new{rows}@example.com", "name": "New"}
 SCORE = {"user_id": "{user}", "occupation_code": "15-1252", "fluency": "1.2", "domain": "0.4", "adaptive": "-0.3"}
 COMPARE = {"users": "3", "scores_per_user": "2", "repeats": "1", "database": "sqlite"}
+EDITED = {"opened": "{opened}", "name": "Changed", "email": "changed{rows}@example.com"}
+MENDED = {"status": "completed", "component": "fluency"}
 CHOSEN = {"user_id": "{user}"}
 
 BUDGETS: dict[str, list[Case]] = {
@@ -175,18 +177,51 @@ BUDGETS: dict[str, list[Case]] = {
         Case("/admin/events/{dead}", 1),
         Case("/admin/events/nobody", 1, status=404),
     ],
+    "admin/users/new": [
+        Case("/admin/users/new", 0),
+        post("/admin/users/new", 3, {"name": "New", "email": "made{rows}@example.com"}),
+        post("/admin/users/new", 1, {"name": "New", "email": "made{rows}@example.com"}, 409),
+        post("/admin/users/new", 0, status=422),
+    ],
+    "admin/users/(?P<key>[^/]+)/edit": [
+        Case("/admin/users/{user}/edit", 1),
+        Case("/admin/users/nobody/edit", 1, status=404),
+        post("/admin/users/{user}/edit", 1, {"opened": "{opened}", "name": ""}, 422),
+        post("/admin/users/{user}/edit", 5, EDITED),
+        post("/admin/users/{user}/edit", 1, EDITED),  # nothing is left to change
+        post("/admin/users/{user}/edit", 3, {**EDITED, "name": "Another"}, 409),
+    ],
+    "admin/assessments/(?P<key>[^/]+)/edit": [
+        Case("/admin/assessments/{assessment}/edit", 1),
+        post("/admin/assessments/{assessment}/edit", 5, {"opened": "{opened_assessment}", **MENDED}),
+        post("/admin/assessments/{assessment}/edit", 1, status=422),
+    ],
+    "admin/users/delete": [
+        Case("/admin/users/delete?id={user}", 3),
+        Case("/admin/users/delete?all=1", 3),
+        post("/admin/users/delete", 4, {"all": "1", "confirmed": "1"}, 409),
+        post("/admin/users/delete", 5, {"id": "{user}", "confirmed": "1"})._replace(more_on_postgresql=-1),
+    ],
+    "admin/assessments/delete": [
+        Case("/admin/assessments/delete?all=1", 2),
+        post("/admin/assessments/delete", 4, {"id": "{assessment}", "confirmed": "1"})._replace(more_on_postgresql=-1),
+    ],
+    "admin/scores/delete": [
+        Case("/admin/scores/delete?all=1", 2),
+        post("/admin/scores/delete", 4, {"id": "{score}", "confirmed": "1"})._replace(more_on_postgresql=-1),
+    ],
     "admin/events/redrive": [
         Case("/admin/events/redrive?id={dead}", 2),
         Case("/admin/events/redrive?all=1", 2),
-        post("/admin/events/redrive", 2, {"all": "1", "confirmed": "{rows}"}),
+        post("/admin/events/redrive", 3, {"all": "1", "confirmed": "{rows}"}),
     ],
     "admin/events/replay": [
         Case("/admin/events/replay?id={published}", 2),
-        post("/admin/events/replay", 2, {"all": "1", "confirmed": "{rows}"}),
+        post("/admin/events/replay", 3, {"all": "1", "confirmed": "{rows}"}),
     ],
     "admin/events/discard": [
         Case("/admin/events/discard?id={dead}", 2),
-        post("/admin/events/discard", 2, {"all": "1", "confirmed": "{rows}", "reason": "broken"}),
+        post("/admin/events/discard", 3, {"all": "1", "confirmed": "{rows}", "reason": "broken"}),
         post("/admin/events/discard", 2, {"all": "1", "confirmed": "{rows}"}, 422),
     ],
 }
