@@ -10,9 +10,19 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from qulab.admin.urls import _LIST
 from qulab.db.probe import Probe, probe
 
+from .accounts import ACCOUNTS, somebody_for
 from .conftest import Project
 from .statements import told
-from .table import BUDGETS, MOST_OF_A_LIST, Case
+from .table import BUDGETS as OTHERS
+from .table import MOST_OF_A_LIST, Case
+
+BUDGETS = OTHERS | ACCOUNTS
+
+
+@pytest.fixture(autouse=True)
+def fast(settings: Any) -> None:
+    """What is counted here is statements."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
@@ -63,6 +73,8 @@ class TestEveryAddress:
         for rows in (10, 100):
             await project.grow_to(rows)
             for case in BUDGETS[route]:
+                if route in ACCOUNTS:
+                    await somebody_for(project, route)
                 sent = await ask(project, case)
 
                 budget = case.statements
@@ -75,6 +87,8 @@ class TestEveryAddress:
         if any(case.method == "POST" for case in BUDGETS[route]):
             return
         await project.grow_to(1)
+        if route in ACCOUNTS:
+            await somebody_for(project, route)
 
         answer = await project.client.post(BUDGETS[route][0].address.format(**project.keys))
 
