@@ -122,7 +122,8 @@ class Admin(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """One list with its pages. `label` names a row; `reference`: the attributes with class and id of a row meant.
 
     `along` names tables without a list that a deletion empties too; `fixed` says why there is nothing to edit; `offers`
-    are what else a row leads to.
+    are what else a row leads to. Columns that are `large` may hold megabytes: no page loads them. `changes` is a column
+    of values before and after. Lists stand in the order of their `rank`.
     """
 
     model: Any
@@ -142,6 +143,9 @@ class Admin(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     groups: Sequence[Group] = ()
     related: Sequence[str] = ()
     links: Sequence[Link] = ()
+    large: frozenset[str] = frozenset()
+    changes: str = ""
+    rank: int = 0
     actions: Sequence[Action] = ()
     reference: tuple[str, str] | None = None
     editing: Editing | None = None

@@ -40,8 +40,10 @@ class ListPage(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[values.Row] = []
     tabs: list[parts.Tab] = []
     count: str = ""
+    exact: bool = False
     ways: Ways = Ways()
     offers: list[parts.Offer] = []
+    exports: list[parts.Offer] = []
     params: Mapping[str, str] = {}
     narrowed: bool = False
 
@@ -74,6 +76,7 @@ async def _understood(session: Session, admin: Admin, form: FilterForm, data: Qu
         problem, question = str(broken), question.from_the_start()
         rows = await query.fetch(session, admin, question, within)
     counts = matches.counts() if matches else await query.bounded_counts(session, parts.counted(admin, question))
+    count = counts[parts.current(admin, question)]
     return ListPage(
         admin=admin,
         form=form,
@@ -83,9 +86,11 @@ async def _understood(session: Session, admin: Admin, form: FilterForm, data: Qu
         headings=parts.headings(admin, question),
         rows=[values.row(admin, instance) for instance in rows.found],
         tabs=parts.tabs(admin, question, counts),
-        count=str(counts[parts.current(admin, question)]),
+        count=str(count),
+        exact=count.exact,
         ways=_ways(admin, question, rows),
         offers=_offers(admin, question) if rows.found else [],
+        exports=parts.exports(admin, question) if rows.found else [],
         params=question.params,
         narrowed=question.narrowed,
     )

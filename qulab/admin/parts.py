@@ -81,6 +81,13 @@ def offer(admin: Admin, action: Action, asking: str = "") -> Offer:
     return Offer(str(action.title), f"{address}?{asking}" if asking else address, action.danger, asks=True)
 
 
+def exports(admin: Admin, question: Asked) -> list[Offer]:
+    """The list as files, with the same filter and in the same order."""
+    asking = question.address() if question.params else ""
+    ways = {"csv": _("Export CSV"), "json": _("Export JSON")}
+    return [Offer(title, reverse("admin:export", args=[admin.name, form]) + asking) for form, title in ways.items()]
+
+
 def count_text(count: query.Count) -> str:
     return str(count)
 

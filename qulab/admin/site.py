@@ -20,7 +20,8 @@ class Site:
         return admin
 
     def __iter__(self) -> Iterator[Admin]:
-        return iter(self._admins.values())
+        """In the order of their ranks, and within one in that in which they were registered."""
+        return iter(sorted(self._admins.values(), key=lambda admin: admin.rank))
 
     def get(self, name: str) -> Admin:
         return self._admins[name]
@@ -31,6 +32,10 @@ class Site:
     def named(self, model_name: str) -> Admin | None:
         """The list of the model with that class name: what an event calls its aggregate's type."""
         return next((admin for admin in self._admins.values() if admin.model.__name__ == model_name), None)
+
+    def meant(self, name: str) -> Admin | None:
+        """What a row names by the class of a model, or by the name of its list."""
+        return self.named(name) or self._admins.get(name)
 
     def actions(self) -> set[tuple[str, str]]:
         return {(admin.name, action.name) for admin in self for action in admin.actions}

@@ -28,6 +28,7 @@ ROUTES: list[tuple[str, View, str]] = [
     ),
     *((rf"^(?P<name>{re.escape(name)})/new$", views.create, "new") for name in site.creations()),
     *((rf"^(?P<name>{re.escape(name)})/(?P<key>[^/]+)/edit$", views.edit, "edit") for name in site.edited()),
+    (rf"^(?P<name>{_LIST})/export\.(?P<form>csv|json)$", views.download, "export"),
     # Any text: what is no id is told so, in words.
     (rf"^(?P<name>{_LIST})/(?P<key>[^/]+)$", views.detail, "detail"),
 ]

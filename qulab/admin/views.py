@@ -4,10 +4,11 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from qulab.access.limits import too_many
 from qulab.access.person import person_of
-from qulab.admin import actions, details, editing
+from qulab.admin import actions, details, editing, export
 from qulab.admin.details import detail_page
 from qulab.admin.index import index_page
 from qulab.admin.lists import list_page
@@ -60,6 +61,18 @@ async def edit(request: DatabaseRequest, name: str, key: str) -> HttpResponseBas
         return HttpResponseRedirect(details.back(admin, details.CHANGED if outcome.entry else details.SAME, outcome))
     template = "admin/edit.html" if isinstance(outcome, editing.EditPage) else "admin/gone.html"
     return render(request, template, {"page": outcome}, status=outcome.status)
+
+
+@require_POST
+async def download(request: DatabaseRequest, name: str, form: str) -> HttpResponseBase:
+    """A file of the list that the address asks for. The list itself tells what is not understood."""
+    admin = site.get(name)
+    try:
+        file = await export.begin(request.db, admin, export.Format(form), request.GET, person_of(request))
+    except export.Busy as busy:
+        await request.db.stop_writing()
+        return too_many(request, busy.refusal)
+    return export.response(file) if file else HttpResponseRedirect(export.back(admin, request.GET))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

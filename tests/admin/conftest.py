@@ -58,13 +58,13 @@ class Desk:
     """Someone at the machine, with JavaScript off."""
 
     def __init__(self, client: AsyncClient) -> None:
-        self._client = client
+        self.client = client
 
     async def get(self, path: str) -> Page:
-        return Page(await self._client.get(f"/admin/{path}"))
+        return Page(await self.client.get(f"/admin/{path}"))
 
     async def send(self, path: str, **fields: Any) -> Page:
-        return Page(await self._client.post(f"/admin/{path}", fields))
+        return Page(await self.client.post(f"/admin/{path}", fields))
 
     async def walk(self, path: str, rel: str = "next") -> list[Page]:
         """The page, and all that follow by the link `rel`."""
