@@ -9,11 +9,12 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from sqlalchemy import JSON, inspect, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import defer, joinedload
 
 from qulab.admin import history, parts, query, values
 from qulab.admin.declare import Admin, Link
 from qulab.admin.filters import Exact
+from qulab.admin.models import Audit
 from qulab.admin.services import Saved
 from qulab.admin.site import site
 from qulab.db.session import Session
@@ -42,11 +43,20 @@ class Section(msgspec.Struct, frozen=True):
     cells: list[values.Cell]
 
 
+class Change(msgspec.Struct, frozen=True):
+    """What became of one column."""
+
+    name: str
+    before: str
+    after: str
+
+
 class DetailPage(msgspec.Struct, frozen=True):
     admin: Admin
     key: str
     label: str
     sections: list[Section]
+    changes: list[Change]
     documents: list[values.Cell]
     related: list[Related]
     links: list[parts.Offer]
@@ -66,7 +76,9 @@ async def detail_page(session: Session, admin: Admin, key: str, data: QueryDict)
         return None  # PostgreSQL has no such text, and would call the question malformed
     references = [one.key for one in inspect(admin.model).relationships if not one.uselist]
     joins = [joinedload(getattr(admin.model, name)) for name in references]
-    row = (await session.scalars(select(admin.model).where(admin.model.id == key).options(*joins))).one_or_none()
+    without = [defer(getattr(admin.model, name), raiseload=True) for name in admin.large]
+    statement = select(admin.model).where(admin.model.id == key).options(*joins, *without)
+    row = (await session.scalars(statement)).one_or_none()
     if row is None:
         return None
     asking = urlencode({"id": row.id})
@@ -74,10 +86,11 @@ async def detail_page(session: Session, admin: Admin, key: str, data: QueryDict)
         admin=admin,
         key=row.id,
         label=admin.label(row),
-        sections=_sections(admin, row, references),
+        sections=_sections(admin, row, references, await _gone(session, admin, row)),
+        changes=_changes(admin, row),
         documents=values.fields(admin, row, _documents(admin)),
         related=await _related(session, admin, row),
-        links=[_link(link, row) for link in admin.links],
+        links=[*(_link(link, row) for link in admin.links), *_past(admin, row)],
         offers=[
             *_editing(admin, row),
             *(parts.offer(admin, action, asking) for action in admin.actions if action.applies(row)),
@@ -100,17 +113,49 @@ def _undo(admin: Admin, key: str, data: QueryDict) -> str:
     return history.undo_address(admin, key, entry) if data.get("done") == CHANGED and history.is_id(entry) else ""
 
 
-def _sections(admin: Admin, row: Any, references: list[str]) -> list[Section]:
-    """Every column is in one place: in its group, in the rest, or among the documents."""
-    elsewhere = {name for group in admin.groups for name in group.names} | set(_documents(admin))
+def _sections(admin: Admin, row: Any, references: list[str], gone: str) -> list[Section]:
+    """Every column is in one place: in its group, in the rest, or among the documents; `gone` leads nowhere."""
+    elsewhere = {name for group in admin.groups for name in group.names} | set(_json(admin))
     rest = [one.key for one in inspect(admin.model).column_attrs if one.key not in elsewhere]
-    own = [values.reference(name, getattr(row, name)) for name in references] + values.fields(admin, row, rest)
-    groups = [Section(str(group.title), values.fields(admin, row, group.names)) for group in admin.groups]
-    return [*groups, Section(_("The row"), own)]
+    own = [values.reference(name, getattr(row, name)) for name in references]
+    shown = {str(group.title): values.fields(admin, row, group.names) for group in admin.groups}
+    shown[_("The row")] = own + values.fields(admin, row, rest)
+    return [Section(title, [_without_way(cell, gone) for cell in cells]) for title, cells in shown.items()]
+
+
+def _without_way(cell: values.Cell, gone: str) -> values.Cell:
+    return msgspec.structs.replace(cell, href="") if cell.heading == gone else cell
+
+
+async def _gone(session: Session, admin: Admin, row: Any) -> str:
+    """The attribute that names a row which is not there any more; empty where there is none."""
+    target = site.meant(getattr(row, admin.reference[0])) if admin.reference else None
+    if admin.reference is None or target is None or not getattr(row, admin.reference[1]):
+        return ""
+    key = getattr(row, admin.reference[1])
+    found = await session.scalar(select(target.model.id).where(target.model.id == key))
+    return "" if found else admin.reference[1]
+
+
+def _changes(admin: Admin, row: Any) -> list[Change]:
+    pairs = getattr(row, admin.changes) if admin.changes else {}
+    return [Change(name, values.text(before), values.text(after)) for name, (before, after) in pairs.items()]
+
+
+def _past(admin: Admin, row: Any) -> list[parts.Offer]:
+    """The way to what the audit has of this row."""
+    if site.of(Audit) in (None, admin):
+        return []
+    asking = urlencode({"list_name": admin.name, "row_id": row.id})
+    return [parts.Offer(_("Changes of this row"), f"{reverse('admin:list', args=['audit'])}?{asking}")]
+
+
+def _json(admin: Admin) -> list[str]:
+    return [one.key for one in inspect(admin.model).column_attrs if isinstance(one.columns[0].type, JSON)]
 
 
 def _documents(admin: Admin) -> list[str]:
-    return [one.key for one in inspect(admin.model).column_attrs if isinstance(one.columns[0].type, JSON)]
+    return [name for name in _json(admin) if name not in admin.large and name != admin.changes]
 
 
 async def _related(session: Session, admin: Admin, row: Any) -> list[Related]:

@@ -1,6 +1,6 @@
 """A filter is declared once, and brings its form fields and its clause along; a clause never sees unchecked input."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,26 @@ class Choice(msgspec.Struct, frozen=True, eq=False):
                 choices=list(self.choices.items()), required=False, error_messages=message, widget=forms.HiddenInput
             )
         }
+
+    def clauses(self, values: Values) -> list[ColumnElement[bool]]:
+        return [self.column == values[self.name]] if values.get(self.name) else []
+
+
+class OneOf(msgspec.Struct, frozen=True, eq=False):
+    """One of a few values, chosen from a list of them; they are asked for when the field is made."""
+
+    column: Any
+    title: "StrPromise | str"
+    choices: Callable[[], Mapping[str, "StrPromise | str"]]
+
+    @property
+    def name(self) -> str:
+        return str(self.column.key)
+
+    def fields(self) -> dict[str, forms.Field]:
+        message = {"invalid_choice": _("There is no “%(value)s” here. Choose one of the list.")}
+        choices = [("", _("any")), *self.choices().items()]
+        return {self.name: forms.ChoiceField(label=self.title, choices=choices, required=False, error_messages=message)}
 
     def clauses(self, values: Values) -> list[ColumnElement[bool]]:
         return [self.column == values[self.name]] if values.get(self.name) else []
@@ -107,7 +127,7 @@ class Age(msgspec.Struct, frozen=True, eq=False):
         return [self.column < utcnow() - AGES[chosen][0]] if chosen else []
 
 
-Filter = Choice | Exact | Period | Age
+Filter = Choice | OneOf | Exact | Period | Age
 
 
 def _day(label: "StrPromise | str") -> forms.DateField:

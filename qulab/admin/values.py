@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from sqlalchemy import Integer, Numeric, inspect
 
 from qulab.admin.declare import Admin, Column
 from qulab.admin.site import site
 from qulab.db.base import ID_LENGTH
 
+LONGEST_VALUE = 20_000  # characters in the page of a row; an export has all of them
 LONGEST = 80  # characters of a text in a list; the page of the row has it whole
 ID_END = 12  # characters of an id in a list: those that differ between rows of one moment
 NOTHING = "–"
@@ -58,7 +60,7 @@ def row(admin: Admin, instance: Any, *, without: str | None = None) -> Row:
 
 
 def fields(admin: Admin, instance: Any, names: Sequence[str]) -> list[Cell]:
-    """Attributes by their names in the database, whole."""
+    """Attributes by their names in the database, whole but for what nobody reads in a page."""
     return [_field(admin, instance, name) for name in names]
 
 
@@ -94,6 +96,7 @@ def _field(admin: Admin, instance: Any, name: str) -> Cell:
     kind, text = _formatted(getattr(instance, name))
     kind = Kind.TAG if name in admin.tags and text else kind
     kind = Kind.ID if _is_id(admin, name) and text else kind
+    text = _bounded(text)
     return Cell(name, kind, text, text, _meant(admin, instance, name))
 
 
@@ -101,7 +104,7 @@ def _meant(admin: Admin, instance: Any, name: str) -> str:
     """The address of the row that an attribute names, by a class name beside it."""
     if admin.reference is None or name != admin.reference[1]:
         return ""
-    target = site.named(getattr(instance, admin.reference[0]))
+    target = site.meant(getattr(instance, admin.reference[0]))
     return href(target, getattr(instance, name)) if target and getattr(instance, name) else ""
 
 
@@ -135,3 +138,11 @@ def _is_id(admin: Admin, name: str) -> bool:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _bounded(text: str) -> str:
+    more = len(text) - LONGEST_VALUE
+    if more <= 0:
+        return text
+    rest = ngettext("… and %(n)s more character", "… and %(n)s more characters", more) % {"n": f"{more:,}"}
+    return f"{text[:LONGEST_VALUE]}\n{rest}"
