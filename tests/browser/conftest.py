@@ -80,15 +80,18 @@ def lab(browser: Browser, folder: Path) -> Iterator[RunningLab]:
 @pytest.fixture(scope="package")
 def sites(lab: RunningLab, folder: Path, redis_server: RedisServer) -> Iterator[Sites]:
     empty = Web(folder / "empty", REDIS_URL=redis_server.url, QULAB_REDIS_EMULATED="1")
-    full = Web(folder / "full", REDIS_URL=redis_server.url)
+    full = Web(folder / "full", REDIS_URL=redis_server.url, QULAB_LAB="staff")
+    open_to_all = {"QULAB_LOCAL_OPERATOR": "0", "QULAB_LAB_OWNS_DATABASE": "0"}
+    shared = Web(folder / "shared", REDIS_URL=redis_server.url, **open_to_all)
     broken = Web(folder / "broken", REDIS_URL=NOWHERE)
     with ExitStack() as stack, ThreadPoolExecutor() as pool:
-        for web in (empty, full, broken):
+        webs = (empty, full, broken, shared)
+        for web in webs:
             stack.callback(web.close)
-        list(pool.map(Web.start, (empty, full, broken)))
-        full.fill()
+        list(pool.map(Web.start, webs))
+        list(pool.map(Web.fill, (full, shared)))
         broken.lose_table("lab_runs")
-        yield Sites(lab=f"http://127.0.0.1:{lab.port}", empty=empty.origin, full=full.origin, broken=broken.origin)
+        yield Sites(f"http://127.0.0.1:{lab.port}", *(web.origin for web in webs))
 
 
 @pytest.fixture

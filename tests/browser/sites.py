@@ -1,4 +1,4 @@
-"""Four running sites: the whole lab, and web processes with no data yet, with many rows, and with parts missing."""
+"""Five running sites: the whole lab, and web processes with no data, with many rows, shared with people, and broken."""
 
 import http.client
 import signal
@@ -12,6 +12,7 @@ from qulab.local.redis_server import free_port
 from tests.process.running import PROJECT, START_SECONDS, environment, eventually, manage
 
 NOWHERE = "redis://127.0.0.1:1/0"
+OWN = {"QULAB_LOCAL_OPERATOR": "1", "QULAB_LAB_OWNS_DATABASE": "1"}  # as `manage.py lab` has it
 USERS = 120  # three pages of them
 # An event about each user, of every status in turn.
 EVENTS = """
@@ -35,6 +36,7 @@ class Sites:
     empty: str  # and with a Redis that it believes to be emulated
     full: str
     broken: str
+    shared: str  # with people, whom a lab that is open to everybody neither shows nor changes
 
     def __getitem__(self, name: str) -> str:
         origin: str = getattr(self, name)
@@ -57,7 +59,7 @@ class Web:
             self._process = subprocess.Popen(
                 [sys.executable, "manage.py", "runserver", "--noreload", str(self.port)],
                 cwd=PROJECT,
-                env=environment(self.folder, QULAB_LOCAL_OPERATOR="1", QULAB_LAB_OWNS_DATABASE="1", **self._settings),
+                env=environment(self.folder, **{**OWN, **self._settings}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,10 +1,13 @@
 """Every page in every state that looks different, in one list: what is asserted of all is asserted of these."""
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from playwright.async_api import Page, expect
+
+from qulab.lab.bounds import LOOKS
 
 from .sites import Sites
 
@@ -33,6 +36,13 @@ async def forget_cookies(page: Page) -> None:
 
 async def come_through_a_proxy(page: Page) -> None:
     await page.set_extra_http_headers({"X-Forwarded-For": "192.0.2.1"})
+    await page.reload()
+
+
+async def search_too_often(page: Page) -> None:
+    """As a script would that knows no pause."""
+    for _ in range(LOOKS.amount):
+        await page.request.get(page.url)
     await page.reload()
 
 
@@ -100,6 +110,7 @@ class State:
 
 TOO_MANY_FIELDS = "/lab/1?" + "&".join(["a"] * 1200)
 UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
+TOO_MANY_REQUESTS = HTTPStatus.TOO_MANY_REQUESTS
 UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
 EMPTY_FIELDS = (fill("Requests", ""), fill("At the same time", "0"), fill("Database work, ms", "51"))
 SMALL_POOLS = (fill("Largest pool", "4"), fill("Requests", "16"), fill("Repeats", "1"))
@@ -136,9 +147,40 @@ async def open_first_row(page: Page) -> None:
     await page.locator("tbody").get_by_role("link").first.click()
 
 
+async def type_something_new(page: Page) -> None:
+    await page.get_by_label("Education", exact=True).fill(f"Course {time.time_ns()}")
+
+
+async def open_new_user(page: Page) -> None:
+    """The form of somebody who was not there before."""
+    await page.goto(page.url.partition("/admin/")[0] + "/admin/users/new")
+    await page.get_by_label("Name", exact=True).fill("Somebody New")
+    await page.get_by_label("Email", exact=True).fill(f"new{time.time_ns()}@example.com")
+    await press("Create")(page)
+    await follow("Edit…")(page)
+
+
+def meanwhile(*steps: Step) -> Step:
+    """In another window, at the page that is open in this one."""
+
+    async def step(page: Page) -> None:
+        other = await page.context.new_page()
+        await other.goto(page.url)
+        for one in steps:
+            await one(other)
+        await other.close()
+
+    return step
+
+
+EDIT = (open_first_row, follow("Edit…"))
+SAVE = (type_something_new, press("Save"), see("The change is stored."))
+
 STATES = [
     State("introduction", "home", "/"),
     State("introduction-down", "home", "/", site="broken"),
+    State("introduction-shared", "home", "/", site="shared"),
+    State("first-page", "home", "/", (come_through_a_proxy, see("How ready are you")), site="full"),
     State("introduction-resumed", "home", "/lab/3", (follow("Introduction"), see("Go on with section 3"))),
     State(
         "introduction-answered", "home", "/lab/2", (*answer("1500"), follow("Introduction"), see("What you did so far"))
@@ -148,6 +190,9 @@ STATES = [
     State("search-found", "lab:search", "/lab/search?q=pool"),
     State("search-nothing", "lab:search", "/lab/search?q=nothing+like+this"),
     State("search-refused", "lab:search", f"/lab/search?q={'x' * 81}", status=UNPROCESSABLE),
+    State(
+        "search-too-often", "lab:search", "/lab/search", (search_too_often,), site="shared", status=TOO_MANY_REQUESTS
+    ),
     State("glossary", "lab:glossary", "/lab/glossary"),
     State("checkpoint-right", "lab:pool", "/lab/2", (*answer("1500"), see("Right."))),
     State("checkpoint-wrong", "lab:pool", "/lab/2", (*answer("600"), see("Not so."))),
@@ -178,6 +223,7 @@ STATES = [
         "1-deleted", "lab:models", "/lab/1", (*FEW_SCORES, press("Run"), see("The session deletes", within=40), reload)
     ),
     State("1-no-scores", "lab:models", "/lab/1", (*NO_SCORES, press("Run"), see("Enter a whole number from 1 to 5."))),
+    State("1-shared", "lab:models", "/lab/1", site="shared"),
     State("2", "lab:pool", "/lab/2"),
     State("2-swept", "lab:pool", "/lab/2", (*SWEPT, reload)),
     State("2-what-if", "lab:run", "/lab/2", (*SWEPT, follow("Address of this run"), work_longer, see("As measured"))),
@@ -191,10 +237,20 @@ STATES = [
         "/lab/2/reset",
         (press("Delete this and create the sample users"), see("The sample users are there")),
     ),
+    State("2-shared", "lab:pool", "/lab/2", site="shared"),
+    State("2-not-owned", "lab:reset", "/lab/2/reset", site="shared", status=HTTPStatus.FORBIDDEN),
     State("3", "lab:queries", "/lab/3"),
     State("3-empty", "lab:queries", "/lab/3", site="empty"),
     State("3-scores", "lab:queries", "/lab/3", (press("Add three sample scores"), see("Three scores for"))),
     State("3-fetched", "lab:queries", "/lab/3", (press("Fetch lazily"),)),
+    State(
+        "3-not-of-the-lab",
+        "lab:queries",
+        "/lab/3",
+        (fill("or another user's id", "somebody"), press("Fetch eagerly"), see("its own users alone")),
+        site="shared",
+        status=UNPROCESSABLE,
+    ),
     State("3-no-user", "lab:queries", "/lab/3", (press("Fetch eagerly"),), site="empty", status=UNPROCESSABLE),
     State("3-measured", "lab:queries", "/lab/3", (*FEW, press("Run"), see("Four ways, the same rows"), reload)),
     State("3-what-if", "lab:run", "/lab/3", (*A_RUN, follow("Address of this run"), ask_what_if, see("further away"))),
@@ -232,6 +288,7 @@ STATES = [
     State("5-no-rounds", "lab:outbox", "/lab/5", (*NO_ROUNDS, press("Run"), see("Enter a whole number from 1 to 5"))),
     State("5-emulated", "lab:outbox", "/lab/5", site="empty"),
     State("5-down", "lab:outbox", "/lab/5", site="broken"),
+    State("5-shared", "lab:outbox", "/lab/5", site="shared"),
     State("5-event", "lab:event", "/lab/5", (press("Calculate and store"), follow("See what became of the event"))),
     State("runs-empty", "lab:runs", "/lab/runs/", site="empty"),
     State("run", "lab:run", "/lab/3", (*A_RUN, follow("Address of this run"))),
@@ -263,6 +320,46 @@ STATES = [
     admin("redrive", "action", f"events/redrive?{ALL_DEAD}"),
     admin("nothing", "action", "events/replay", status=UNPROCESSABLE),
     admin("discard-refused", "action", f"events/discard?{ALL_DEAD}", press("Discard"), status=UNPROCESSABLE),
+    admin("user-new", "new", "users/new"),
+    admin("user-new-refused", "new", "users/new", press("Create"), status=UNPROCESSABLE),
+    admin("user-edit", "edit", "users", *EDIT),
+    admin("user-edit-refused", "edit", "users", *EDIT, fill("Email", "no"), press("Save"), status=UNPROCESSABLE),
+    admin("user-saved", "detail", "users", *EDIT, *SAVE),
+    admin("user-undo", "edit", "users", *EDIT, *SAVE, follow("Undo"), see("After saving")),
+    admin(
+        "user-conflict",
+        "edit",
+        "users",
+        *EDIT,
+        meanwhile(*SAVE),
+        type_something_new,
+        press("Save"),
+        see("Changed by someone else meanwhile"),
+        status=HTTPStatus.CONFLICT,
+    ),
+    admin(
+        "user-gone",
+        "edit",
+        "users",
+        open_new_user,
+        meanwhile(follow("Somebody New"), follow("Delete…"), press("Delete"), see("1 user is deleted.")),
+        press("Save"),
+        see("Deleted by someone else meanwhile"),
+        status=HTTPStatus.CONFLICT,
+    ),
+    admin(
+        "user-deleted",
+        "list",
+        "users",
+        open_new_user,
+        follow("Somebody New"),
+        follow("Delete…"),
+        press("Delete"),
+        see("1 user is deleted."),
+    ),
+    admin("user-delete", "action", "users", open_first_row, follow("Delete…"), see("With it go")),
+    admin("users-delete", "action", "users/delete?all=1"),
+    admin("assessment-edit", "edit", "assessments", *EDIT),
     admin("closed", "index", "", come_through_a_proxy, status=HTTPStatus.FORBIDDEN),
     State("400", "home", TOO_MANY_FIELDS, status=HTTPStatus.BAD_REQUEST),
     State("403", "lab:cache", "/lab/4", (forget_cookies, FETCH_USER), status=HTTPStatus.FORBIDDEN),
