@@ -1,4 +1,4 @@
-"""All lists with their counts, in one statement."""
+"""All lists with their counts, in one statement, and what was changed last, in another."""
 
 from collections.abc import Mapping
 
@@ -6,11 +6,13 @@ import msgspec
 from django.http import QueryDict
 from django.urls import reverse
 
-from qulab.admin import parts, query
+from qulab.admin import parts, query, values
 from qulab.admin.asked import Asked, asked, form_for
 from qulab.admin.declare import Admin
 from qulab.admin.site import site
 from qulab.db.session import Session
+
+LATEST = 5  # entries of the audit
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -20,7 +22,16 @@ class Entry(msgspec.Struct, frozen=True):
     tabs: list[parts.Tab]
 
 
-async def index_page(session: Session) -> list[Entry]:
+class IndexPage(msgspec.Struct, frozen=True):
+    """`latest`: rows of the list `audit`."""
+
+    entries: list[Entry]
+    audit: Admin
+    headings: list[parts.Heading]
+    latest: list[values.Row]
+
+
+async def index_page(session: Session) -> IndexPage:
     questions = {admin.name: _everything(admin) for admin in site}
     wanted = {
         f"{admin.name}:{value}": statement
@@ -28,7 +39,14 @@ async def index_page(session: Session) -> list[Entry]:
         for value, statement in parts.counted(admin, questions[admin.name]).items()
     }
     counts = await query.bounded_counts(session, wanted)
-    return [_entry(admin, questions[admin.name], counts) for admin in site]
+    audit = site.get("audit")
+    latest = await query.first_rows(session, audit, limit=LATEST)
+    return IndexPage(
+        entries=[_entry(admin, questions[admin.name], counts) for admin in site],
+        audit=audit,
+        headings=parts.headings(audit),
+        latest=[values.row(audit, one) for one in latest],
+    )
 
 
 def _everything(admin: Admin) -> Asked:

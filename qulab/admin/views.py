@@ -19,7 +19,8 @@ from qulab.db.middleware import DatabaseRequest
 
 @require_safe
 async def index(request: DatabaseRequest) -> HttpResponse:
-    return render(request, "admin/index.html", {"entries": await index_page(request.db)})
+    context = {"page": await index_page(request.db), "person": person_of(request)}
+    return render(request, "admin/index.html", context)
 
 
 @require_safe

@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from outbox.models import InboxEntry, Status
 from qulab.admin.editing import signed
+from qulab.admin.models import Audit
 from qulab.admin.site import site
 from qulab.cache.read_through import Cache
 from qulab.db.engine import Database
@@ -48,7 +49,7 @@ class Project:
         self.keys |= {str(state): next(one.id for one in events if one.status == state) for state in STATES}
         self.keys["opened"] = signed(site.get("users"), people[0])
         self.keys["opened_assessment"] = signed(site.get("assessments"), assessments[0])
-        self.keys |= {"rows": str(rows), "run": await self._run()}
+        self.keys |= {"rows": str(rows), "run": await self._run(), "entry": await self._entry(people[0].id)}
         self.rows = rows
 
     async def _run(self) -> str:
@@ -60,6 +61,12 @@ class Project:
         run = Run(experiment="queries", parameters={"database": "sqlite"}, result=result, visitor="another")
         await store(self.database, run)
         return run.id
+
+    async def _entry(self, key: str) -> str:
+        """A change of a user, in the audit."""
+        entry = Audit(action="update", via="operator", list_name="users", row_id=key, changes={"name": ["a", "b"]})
+        await store(self.database, entry)
+        return entry.id
 
     async def end_runs(self) -> None:
         """A visitor has one run under way, and each case begins without one."""

@@ -160,7 +160,7 @@ BUDGETS: dict[str, list[Case]] = {
         Case("/lab/compare", 0, status=422),
     ],
     # --- Data ---
-    "admin/": [Case("/admin/", 1)],
+    "admin/": [Case("/admin/", 2)],
     "admin/LIST": [
         listed("/admin/users", 2),
         listed("/admin/users?q=person&sort=name", 2),
@@ -169,13 +169,27 @@ BUDGETS: dict[str, list[Case]] = {
         listed("/admin/scores", 2),
         listed("/admin/events", 2),
         listed("/admin/events?status=dead", 2),
+        listed("/admin/events?q=usercreated&status=dead", 2),
+        listed("/admin/runs", 2),
+        listed("/admin/runs?status=done", 2),
+        listed("/admin/audit", 2),
+        listed("/admin/audit?list_name=users&action=update", 2),
+        Case("/admin/users?q=nobody+has+this+name", 1),
     ],
     "admin/LIST/(?P<key>[^/]+)": [
         Case("/admin/users/{user}", 4),
         Case("/admin/assessments/{assessment}", 1),
         Case("/admin/scores/{score}", 1),
-        Case("/admin/events/{dead}", 1),
+        Case("/admin/events/{dead}", 2),
         Case("/admin/events/nobody", 1, status=404),
+        Case("/admin/runs/{run}", 1),
+        Case("/admin/audit/{entry}", 2),
+    ],
+    "admin/LIST/export\\.(?P<form>csv|json)": [
+        Case("/admin/users/export.csv", 0, status=405),
+        post("/admin/users/export.csv", 3, status=200),
+        post("/admin/events/export.json?status=dead", 3, status=200),
+        post("/admin/events/export.json?status=lost", 0),
     ],
     "admin/users/new": [
         Case("/admin/users/new", 0),

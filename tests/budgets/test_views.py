@@ -59,7 +59,13 @@ async def send(project: Project, method: str, address: str, fields: dict[str, st
     request = project.client.post if method == "POST" else project.client.get
     answer = await request(address.format(**project.keys), filled)
     assert answer.status_code == status, answer.content.decode()
+    if answer.streaming and method == "POST":  # a file: it is read while it is written
+        await collect(answer)
     return answer
+
+
+async def collect(answer: Any) -> bytes:
+    return b"".join([part async for part in answer.streaming_content])
 
 
 class TestEveryAddress:
