@@ -37,6 +37,8 @@ class Run(TimestampMixin, Base):
     __tablename__ = "lab_runs"
     __table_args__ = (
         Index("ix_lab_runs_experiment_created", "experiment", "created_at"),
+        # The tabs of the list for staff: without it each count would read all results and samples.
+        Index("ix_lab_runs_status_id", "status", "id"),
         Index(
             "uq_lab_runs_visitor_under_way",
             "visitor",
