@@ -6,6 +6,7 @@ from accounts.models import Credentials, User
 from accounts.services import add_user, normalize_email
 from accounts.tokens import is_token_of
 from qulab.access.person import Known
+from qulab.db.base import utcnow
 from qulab.db.engine import Database
 from qulab.db.errors import Conflict
 from qulab.db.repository import conflicts
@@ -39,7 +40,7 @@ async def sign_up(database: Database, *, email: str, name: str, password: str) -
     encoded = await hash_password(password)
     async with database.writing() as session:
         user = await add_user(session, User(email=normalize_email(email), name=name.strip()))
-        session.add(Credentials(user_id=user.id, password=encoded))
+        session.add(Credentials(user_id=user.id, password=encoded, last_sign_in_at=utcnow()))
         await session.commit()
     return Holder(user.id, user.name, user.email, False, encoded, None).known
 

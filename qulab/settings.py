@@ -297,7 +297,7 @@ EMAIL_HOST_USER = os.environ.get("QULAB_EMAIL_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("QULAB_EMAIL_PASSWORD", "")
 EMAIL_USE_TLS = _flag("QULAB_EMAIL_TLS", True)
 EMAIL_TIMEOUT = 10  # seconds
-EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+EMAIL_BACKEND = f"{'django.core.mail.backends.smtp' if EMAIL_HOST else 'qulab.local.console'}.EmailBackend"
 DEFAULT_FROM_EMAIL = os.environ.get("QULAB_EMAIL_FROM", "QuLab <qulab@localhost>")
 
 # --- Security --------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from accounts.tasks import NotSent, send_reset
 from accounts.views import tries
 from accounts.views.common import later, me, page, refused, show, to
 from qulab.access import limits, sessions
+from qulab.access.operator import is_operator
 from qulab.access.sessions import SessionsAway
 from qulab.db.base import ID_LENGTH, new_id
 from qulab.db.engine import get_database
@@ -75,7 +76,8 @@ async def ask_for_reset(request: HttpRequest) -> HttpResponseBase:
 
 @page()
 async def reset_sent(request: HttpRequest) -> HttpResponseBase:
-    return show(request, "reset_sent", {"minutes": settings.PASSWORD_RESET_TIMEOUT // 60})
+    printed = not settings.EMAIL_HOST and is_operator(request)
+    return show(request, "reset_sent", {"minutes": settings.PASSWORD_RESET_TIMEOUT // 60, "printed": printed})
 
 
 @page()
