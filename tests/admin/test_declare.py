@@ -11,7 +11,7 @@ from qulab.admin.filters import Exact
 from qulab.admin.site import Site, site
 from tests.admin.conftest import Desk
 
-NAMES = ["users", "assessments", "scores", "events"]
+NAMES = ["users", "assessments", "scores", "events", "runs", "audit"]
 
 
 def changed(**fields: Any) -> Admin:

@@ -9,6 +9,7 @@ from qulab.admin.site import site
 from qulab.db.base import utcnow
 from qulab.db.engine import Database
 from qulab.db.probe import probe
+from tests.access.people import signed_in
 from tests.admin.conftest import NOON, Desk, assessment, event, score, store, user, users
 
 NAMES = ["users", "assessments", "scores", "events"]
@@ -42,7 +43,7 @@ class TestList:
         assert page.text.index("Jane Doe") < page.text.index("Alex Smith")
         assert "71.2" in page.text
 
-    @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.parametrize("name", [*NAMES, "runs", "audit"])
     async def test_an_empty_list_says_what_is_so_and_what_to_do(self, desk: Desk, name: str) -> None:
         page = await desk.get(name)
 
@@ -64,7 +65,7 @@ class TestList:
         with probe(database.engine) as opened:
             page = await desk.get("")
 
-        assert opened.count == 1
+        assert opened.count == 2  # the other one reads the last changes
         assert page.status == 200
         assert page.links("Dead") == ["/admin/events?status=dead"]
         assert "Users 2" in page.text
@@ -106,6 +107,21 @@ class TestStatements:
             counts.append(opened.count)
 
         assert counts == [2, 2]
+
+    @pytest.mark.parametrize("name", ["", *NAMES, "runs", "audit", "events?q=user&status=dead", "users?q=nobody"])
+    async def test_staff_are_told_from_others_by_one_more(
+        self, desk: Desk, database: Database, settings: Any, name: str
+    ) -> None:
+        settings.LOCAL_OPERATOR = False
+        await one_of_each(database)
+        await signed_in(desk.client, database, is_staff=True)
+
+        with probe(database.engine) as opened:
+            page = await desk.get(name)
+
+        assert page.status == 200
+        assert opened.count <= 3
+        assert "FROM credentials" in opened.statements[0].sql or "credentials" in opened.statements[0].sql
 
     async def test_what_cannot_be_understood_costs_none(self, desk: Desk, database: Database) -> None:
         with probe(database.engine) as opened:
