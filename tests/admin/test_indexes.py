@@ -142,9 +142,6 @@ async def many_rows(database: Database) -> None:
         Run: [{"id": new_id(), "experiment": "queries", "status": "done" if n % 9 else "failed"} for n in range(MANY)],
         Audit: [{"id": new_id(), **entry, "row_id": f"u{n}", "actor_id": f"u{n}"} for n in range(MANY)],
     }
-            for n in range(MANY)
-        ],
-    }
     async with database.writing() as session:
         for model, values in rows.items():
             await session.execute(insert(model), values)
