@@ -279,7 +279,7 @@ class TestItsOwnUsers:
         for address, words in (("/lab/1", "Create user"), ("/lab/2", "Initialise and"), ("/lab/5", "Crash before")):
             page = text_of(await shared.get(address))
             assert words not in page
-            assert "this lab shares its database with people" in page
+            assert "This lab shares its database with people; " in page
 
 
 class TestStaff:
