@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from qulab.db.engine import Database
 from tests.access.people import account, sign_client_in
+from tests.budgets.accounts import ACCOUNTS
 from tests.budgets.conftest import Project, project
 from tests.budgets.table import BUDGETS, Case
 from tests.conftest import TABLES
@@ -22,10 +23,13 @@ __all__ = ["project"]  # a fixture
 
 ANYONE, OWN, STAFF, LAB = "anyone", "one's own", "staff", "lab"
 WHO = ["anonymous", "person", "another person", "staff", "operator"]
+PROFILE = "profile"  # the operator is told there that they have none
 OF_ONES_OWN = {"sign-out", "edit", "password", "elsewhere", "delete", "export.json"}
+ROUTES = BUDGETS | ACCOUNTS
 LET_IN = {
     ANYONE: set(WHO),
     OWN: {"person", "another person", "staff"},
+    PROFILE: {"person", "another person", "staff", "operator"},
     STAFF: {"staff", "operator"},
 }
 LABS = {"open": LET_IN[ANYONE], "staff": LET_IN[STAFF], "off": set[str]()}
@@ -41,6 +45,8 @@ def audience(route: str) -> str:
             return LAB
         case "accounts" if rest.partition("/")[0] in OF_ONES_OWN:
             return OWN
+        case "accounts" if rest == PROFILE:
+            return PROFILE
         case "" | "accounts" | "healthz" | "readyz" | "metrics":
             return ANYONE
     raise AssertionError(f"nobody said whom {route!r} is for")
@@ -80,6 +86,7 @@ Ask = Callable[[Case], Awaitable[Any]]
 async def ask(project: Project, who: str, settings: Any) -> Ask:
     """One request after another, by one of them, over the network."""
     await project.grow_to(3)
+    project.keys |= {"email": "nobody@example.com", "link": "/accounts/reset/nobody/of-no-use"}
     client = AsyncClient()
     settings.LOCAL_OPERATOR = who == "operator"
     if who not in {"anonymous", "operator"}:
@@ -103,11 +110,11 @@ async def test_everybody_is_let_in_where_it_is_for_them_and_nowhere_else(
     before = await rows(project.database)
     found, expected = {}, {}
 
-    for route, meant_for in ((route, audience(route)) for route in BUDGETS):
+    for route, meant_for in ((route, audience(route)) for route in ROUTES):
         if lab != "open" and meant_for != LAB:
             continue  # walked already
         let_in = who in (LABS[lab] if meant_for == LAB else LET_IN[meant_for])
-        for case in BUDGETS[route]:
+        for case in ROUTES[route]:
             if not case.address or (let_in and (case.method == "POST" or meant_for == OWN)):
                 continue  # what it does to whom it lets in is tested where it belongs
             name = f"{meant_for:8} {case.method:4} {case.address} {case.fields or ''}"
@@ -121,4 +128,4 @@ async def test_everybody_is_let_in_where_it_is_for_them_and_nowhere_else(
 
 
 def test_every_route_is_for_somebody() -> None:
-    assert {audience(route) for route in BUDGETS} == {ANYONE, OWN, STAFF, LAB}
+    assert {audience(route) for route in ROUTES} == {ANYONE, OWN, PROFILE, STAFF, LAB}
