@@ -74,7 +74,11 @@ async def users(database: Database, session: Session, limit: int) -> list[UserSn
 
 async def may_use(session: Session, user_id: str) -> bool:
     """Whether the lab may read and change what belongs to this user. No statement where all users are its own."""
-    return owns_rows() or bool(await session.scalar(select(exists().where(User.id == user_id, _is_own()))))
+    if owns_rows():
+        return True
+    found = bool(await session.scalar(select(exists().where(User.id == user_id, _is_own()))))
+    await session.rollback()  # the service begins its own transaction, and can run it again
+    return found
 
 
 def not_yours_to_use() -> str:

@@ -26,6 +26,7 @@ from qulab.db.engine import Database
 from qulab.db.probe import probe
 from qulab.lab import ownership, urls
 from qulab.lab.demo_users import OWN_ADDRESSES, event_demo_user
+from qulab.lab.live import stream
 from qulab.lab.live.hubs import hubs
 from qulab.lab.statements.explain import plan_lines
 from tests.access.people import signed_in
@@ -301,11 +302,14 @@ class TestStaff:
         assert petra.seen_in(text_of(await shared.get("/lab/5/tables"))) == []
 
 
+def cookies_of(client: AsyncClient) -> str:
+    return "; ".join(f"{name}={one.value}" for name, one in client.cookies.items())
+
+
 class TestLive:
     async def html(self, client: AsyncClient) -> str:
         """What a stream says of the outbox first."""
-        cookies = "; ".join(f"{name}={one.value}" for name, one in client.cookies.items())
-        tab = Exchange("/live?topics=outbox", headers={"cookie": cookies})
+        tab = Exchange("/live?topics=outbox", headers={"cookie": cookies_of(client)})
         task = asyncio.create_task(tab.with_(application))
         try:
             await until(lambda: b'"topic":"outbox"' in tab.body and b"lane-inbox" in tab.body)
@@ -325,8 +329,35 @@ class TestLive:
         assert petra.seen_in(heard) == []
         assert any(one in by_staff for one in petra.told["events"])
 
+    async def test_what_not_everybody_hears_ends_by_itself_so_that_rights_are_asked_again(
+        self, shared: AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stream, "ASKS_AGAIN", 0.0)
+        await signed_in(shared, database, is_staff=True)
+        tab = Exchange("/live?topics=outbox", headers={"cookie": cookies_of(shared)})
+
+        async with asyncio.timeout(5):
+            await tab.with_(application)
+
+        assert tab.body.startswith(b"retry:")
+        await hubs.close()
+
 
 class TestQuestions:
+    @pytest.mark.parametrize(
+        ("address", "statements"),
+        [("/lab/1", 2), ("/lab/3", 1), ("/lab/4", 2), ("/lab/5", 5), ("/lab/5/tables", 4), ("/lab/2/reset", 0)],
+    )
+    async def test_are_as_many_however_many_people_there_are(
+        self, shared: AsyncClient, database: Database, address: str, statements: int
+    ) -> None:
+        await shared.get(address)  # makes its users
+
+        with probe(database.engine) as opened:
+            await shared.get(address)
+
+        assert opened.count == statements
+
     async def test_the_newest_scores_of_each_are_taken(self, shared: AsyncClient, database: Database) -> None:
         user = await event_demo_user(database)
         for _ in range(8):

@@ -1,5 +1,7 @@
 """A stream begins with what is known and goes on with what is new; without news it shows that it lives."""
 
+import math
+import time
 from collections.abc import AsyncIterator, Sequence
 
 from qulab.cache import keys
@@ -12,19 +14,26 @@ from qulab.lab.live.topics import run_of, spoken
 HEARTBEAT = 15.0  # seconds; proxies close what is silent for longer than half a minute or so
 FIRST_ANSWER = 3.0  # seconds to wait for Redis before the stream begins without it
 BEGIN = b"retry: 2000\n\n"  # milliseconds until a browser comes back
+ASKS_AGAIN = 600.0  # seconds after which a stream ends that not everybody gets: whose rights were taken loses it
 ALIVE = b": alive\n\n"
 
 
-async def events(hub: Hub, topics: Sequence[str], address: str = "") -> AsyncIterator[bytes]:
-    """Server-sent events until the client at `address` leaves or the server stops. Raises TooManyStreams."""
+async def events(
+    hub: Hub, topics: Sequence[str], address: str = "", *, is_for_all: bool = True
+) -> AsyncIterator[bytes]:
+    """Server-sent events until the client at `address` leaves or the server stops. Raises TooManyStreams.
+
+    One that is not for all ends by itself after a while, and its browser asks for the next one.
+    """
     reader = Reader(topics, address)
+    ends_at = math.inf if is_for_all else time.monotonic() + ASKS_AGAIN
     hub.join(reader)
     try:
         yield BEGIN
         if await hub.asked_redis(FIRST_ANSWER):
             for message in await _states(topics):
                 yield _encoded(message)
-        while not reader.ended:
+        while not reader.ended and time.monotonic() < ends_at:
             messages = await reader.take(HEARTBEAT)
             if REDIS_IS_BACK in messages:  # what was published meanwhile did not arrive
                 messages += await _states(topics)

@@ -1,5 +1,6 @@
 """`/live`: one answer that stays open as long as the tab is in view."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -29,7 +30,9 @@ async def live(request: HttpRequest) -> HttpResponseBase:
     if address and hub.streams_of(address) >= bounds.MOST_STREAMS:
         return _full(429)
     heard = granted(topics, of_all=ownership.sees_all(request))
-    return StreamingHttpResponse(events(hub, heard, address), content_type="text/event-stream", headers=HEADERS)
+    is_for_all = settings.LAB == "open" and (ownership.owns_rows() or heard == topics)
+    stream = events(hub, heard, address, is_for_all=is_for_all)
+    return StreamingHttpResponse(stream, content_type="text/event-stream", headers=HEADERS)
 
 
 def _full(status: int) -> HttpResponse:
