@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -26,6 +27,8 @@ STATES: dict[str, "StrPromise | str"] = {
 
 
 def in_the_lab(run: Run) -> Sequence[Offer]:
+    if settings.LAB == "off":  # its addresses are not there
+        return []
     return [
         Offer(_("The run in the lab"), reverse("lab:run", args=[run.id])),
         Offer(_("All of it as JSON"), reverse("lab:run-json", args=[run.id])),

@@ -7,6 +7,7 @@ import pytest
 from django.test import AsyncClient
 
 from qulab.db.engine import Database
+from qulab.lab.models import Run
 from tests.access.people import signed_in
 
 from .conftest import Lab, text_of
@@ -21,7 +22,17 @@ LAB = [
     "/lab/state",
     "/live?topics=pool",
 ]
-ELSEWHERE = ["/", "/nowhere", "/accounts/sign-in", "/accounts/sign-up", "/admin/", "/admin/users", "/admin/events"]
+ELSEWHERE = [
+    "/",
+    "/nowhere",
+    "/accounts/sign-in",
+    "/accounts/sign-up",
+    "/admin/",
+    "/admin/users",
+    "/admin/events",
+    "/admin/runs",
+    "/accounts/",
+]
 TRACE = re.compile(
     r'(?:href|action|formaction)="/(?:lab|live)[^"]*"|Statements of this page|Run the experiment|section 2'
 )
@@ -64,6 +75,20 @@ class TestOff:
         assert await traces(visitor) == []
         settings.LOCAL_OPERATOR = True
         assert await traces(visitor) == []
+
+    async def test_no_page_for_staff_leads_there(self, visitor: AsyncClient, database: Database, settings: Any) -> None:
+        async with database.writing() as session:
+            run = Run(experiment="queries", visitor="somebody")
+            session.add(run)
+            await session.commit()
+        await signed_in(visitor, database, is_staff=True)
+
+        page = await visitor.get(f"/admin/runs/{run.id}")
+        assert page.status_code == 200
+        assert TRACE.findall(text_of(page)) == await traces(visitor) == []
+
+        settings.LAB = "staff"
+        assert f'href="/lab/runs/{run.id}"' in text_of(await visitor.get(f"/admin/runs/{run.id}"))
 
     async def test_the_first_page_is_the_platforms(self, visitor: AsyncClient, database: Database) -> None:
         anonymous = text_of(await visitor.get("/"))
