@@ -11,6 +11,7 @@ from qulab.db.engine import Database, get_database
 from qulab.lab.experiments import (
     Bench,
     Busy,
+    admin_lists,
     alone,
     cache,
     cache_bench,
@@ -179,6 +180,27 @@ class TestCache:
         assert result.hit is not None
         assert result.miss is not None
         assert result.hit.median < result.miss.median
+
+
+class TestAdmin:
+    async def test_asks_as_staff_and_leaves_nothing(self, bench: Bench, traces: Traces, progress: Watched) -> None:
+        before = await traces.all()
+
+        result = await admin_lists.run(admin_lists.AdminParameters(rows=300, repeats=1), bench, progress)
+
+        found = {one.what: one for one in result.pages}
+        assert all(one.statements <= 3 for one in result.pages)
+        assert found["users by name, page 1"].rows == found["users by name, page 3"].rows == 50
+        assert found["users by -created, the last page"].rows == 50
+        assert found["users, a text of one"].rows == found["users, an id"].rows == 1
+        assert found["users, a text of none"].rows == 0
+        assert found["users, a text of none"].statements == 2
+        assert found["events, dead"].rows == 3
+        assert [(one.form, one.rows) for one in result.files] == [("csv", 301), ("json", 301)]
+        assert all(one.deep > 0 and one.last > 0 for one in result.ratios)
+        assert {len(row) for row in admin_lists.rows(result).rows} == {len(admin_lists.rows(result).headings)}
+        assert progress.reached_its_total
+        assert await traces.all() == before
 
 
 class TestPages:

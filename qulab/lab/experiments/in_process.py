@@ -4,9 +4,10 @@ import asyncio
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 
-HOST = b"localhost"  # what the pages for operators answer to
+HOST = b"localhost"
 OK = 200
 
 
@@ -23,8 +24,8 @@ class PageFailed(Exception):
         super().__init__(f"{path} answered {status}, so its time would mean nothing.{hint}")
 
 
-async def get(application: ASGIHandler, address: str) -> Answer:
-    """Ask as a person at this machine does. Raises PageFailed."""
+async def get(application: ASGIHandler, address: str, session: str = "") -> Answer:
+    """Ask with the key of a session, or as somebody without one. Raises PageFailed."""
     path, _, query = address.partition("?")
     sent: list[dict[str, Any]] = []
     asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
@@ -38,14 +39,15 @@ async def get(application: ASGIHandler, address: str) -> Answer:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await application(_scope(path, query), receive, send)
+    await application(_scope(path, query, session), receive, send)
     answer = Answer(sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:]))
     if answer.status != OK:
         raise PageFailed(address, answer.status)
     return answer
 
 
-def _scope(path: str, query: str) -> dict[str, Any]:
+def _scope(path: str, query: str, session: str) -> dict[str, Any]:
+    cookie = f"{settings.SESSION_COOKIE_NAME}={session}".encode()
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -56,7 +58,7 @@ def _scope(path: str, query: str) -> dict[str, Any]:
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": [(b"host", HOST)],
+        "headers": [(b"host", HOST), *([(b"cookie", cookie)] if session else [])],
         "client": ("127.0.0.1", 0),
         "server": ("127.0.0.1", 80),
     }

@@ -21,6 +21,7 @@ from sqlalchemy import func, select
 from assessments.seeding import Seeded, SeedParameters, seed
 from outbox.models import DomainEvent, Status
 from outbox.positions import partition_of
+from qulab.access.sessions import redis_of_sessions
 from qulab.admin.cursor import encode
 from qulab.admin.declare import NEWEST, Admin
 from qulab.admin.site import site
@@ -34,9 +35,11 @@ from qulab.db.probe import probe
 from qulab.lab.experiments import Bench, Experiment, Progress, Table, alone, unseen
 from qulab.lab.experiments.claim import claimed
 from qulab.lab.experiments.in_process import get
+from qulab.lab.experiments.staff import signed_in
 from qulab.lab.experiments.tables import figure
 from qulab.lab.measure import Spread, spread
 
+FULL = {"users", "assessments", "scores", "events"}  # the lists that are seeded
 SECTIONS = [f"/lab/{number}" for number in range(1, 6)]
 EACH_PUBLISHED = 10  # of so many events one is pending
 LONGEST = 3600.0  # seconds
@@ -97,23 +100,26 @@ async def run(parameters: PagesParameters, bench: Bench, progress: Progress = un
             bench.migrated() as scratch,
             claimed(redis, [keys.WAKE], seconds=LONGEST),
             lent(scratch, redis, Cache(bench.redis())),
+            signed_in(scratch) as session,
         ):
             seeded = await _seed(scratch, parameters, progress)
-            lists = [await _addresses(scratch, admin, sort) for admin in site for sort in admin.sorts]
-            pages = await _ask(scratch, lists, parameters, progress)
+            full = [admin for admin in site if admin.name in FULL]
+            lists = [await _addresses(scratch, admin, sort) for admin in full for sort in admin.sorts]
+            pages = await _ask(scratch, lists, parameters, session, progress)
     return _result(parameters, seeded, lists, pages)
 
 
 @asynccontextmanager
 async def lent(scratch: Database, redis: Redis, cache: Cache) -> AsyncIterator[None]:
     """Let the views of this event loop find the scratch places where they look for the application's."""
-    before = databases.lend(scratch), streams.lend(redis), caches.lend(cache)
+    before = databases.lend(scratch), streams.lend(redis), caches.lend(cache), redis_of_sessions.lend(redis)
     try:
         yield
     finally:
         databases.lend(before[0])
         streams.lend(before[1])
         caches.lend(before[2])
+        redis_of_sessions.lend(before[3])
 
 
 async def _seed(scratch: Database, parameters: PagesParameters, progress: Progress) -> Seeded:
@@ -178,26 +184,27 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 async def _ask(
-    scratch: Database, lists: Sequence[Addresses], parameters: PagesParameters, progress: Progress
+    scratch: Database, lists: Sequence[Addresses], parameters: PagesParameters, session: str, progress: Progress
 ) -> dict[str, Page]:
     """Ask for each address in each round, one after the other, so that none has the warmer caches."""
     addresses = [address for one in lists for address in (one.first, one.middle, one.last)] + SECTIONS
     application, total = ASGIHandler(), parameters.repeats * len(addresses)
     for address in addresses:  # unmeasured: statements and templates are compiled, demo users prepared
-        await _read(application, scratch, address)
+        await read(application, scratch, address, session)
     readings: dict[str, list[Reading]] = {address: [] for address in addresses}
     for turn in range(parameters.repeats):
         for number, address in enumerate(addresses):
             progress(turn * len(addresses) + number, total)
-            readings[address].append(await _read(application, scratch, address))
+            readings[address].append(await read(application, scratch, address, session))
     progress(total, total)
     return {address: _page(address, of_one) for address, of_one in readings.items()}
 
 
-async def _read(application: ASGIHandler, scratch: Database, address: str) -> Reading:
+async def read(application: ASGIHandler, scratch: Database, address: str, session: str) -> Reading:
+    """Ask for a page. Raises PageFailed."""
     with probe(scratch.engine) as opened:
         began = time.perf_counter()
-        answer = await get(application, address)
+        answer = await get(application, address, session)
         milliseconds = 1000 * (time.perf_counter() - began)
     rows = max(answer.body.partition(b"<tbody")[2].count(b"<tr"), 0)
     return Reading(opened.count, rows, milliseconds)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from qulab.lab.experiments import (
     AnyExperiment,
+    admin_lists,
     cache_bench,
     cache_contest,
     cascade,
@@ -31,6 +32,7 @@ EXPERIMENTS: Mapping[str, AnyExperiment] = {
         outbox_whole.EXPERIMENT,
         seed.EXPERIMENT,
         pages.EXPERIMENT,
+        admin_lists.EXPERIMENT,
         http.EXPERIMENT,
         repository.EXPERIMENT,
     )
