@@ -1,9 +1,10 @@
 """What a deletion would take along is shown before, is what it takes, and is told in the audit by its exact number."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, func, select
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, func, select
 
 from accounts.cached import CachedUserRepository
 from accounts.models import User
@@ -91,6 +92,26 @@ class TestPreview:
 
         assert opened.count == 3
         assert await counts(database) == before
+
+    def test_goes_on_from_table_to_table_and_ends_where_they_are_a_ring(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        tables = MetaData()
+        for name, parent, rule in [
+            ("trunk", "leaf", "CASCADE"), ("branch", "trunk", "CASCADE"), ("leaf", "branch", "CASCADE"),
+            ("stone", "trunk", "SET NULL"),
+        ]:  # fmt: skip
+            up = ForeignKey(f"{parent}.id", ondelete=rule, use_alter=True, name=f"fk_{name}")
+            Table(name, tables, Column("id", Integer, primary_key=True), Column("up", up))
+        monkeypatch.setattr(cascade, "Base", SimpleNamespace(metadata=tables))
+        trunk = tables.tables["trunk"]
+
+        found = cascade.dependents(trunk, (trunk.c.id == 1,))
+
+        told = {table.name: " ".join(str(clause).split()) for table, clause in found.items()}
+        assert set(told) == {"branch", "leaf", "trunk"}
+        assert told["leaf"] == (
+            "leaf.up IN (SELECT branch.id FROM branch WHERE branch.up IN "
+            "(SELECT trunk.id FROM trunk WHERE trunk.id = :id_1))"
+        )
 
     @pytest.mark.parametrize("table", [admin.model.__table__ for admin in site], ids=lambda table: table.name)
     def test_no_foreign_key_stands_in_the_way_of_a_deletion(self, table: Table) -> None:
@@ -246,6 +267,15 @@ class TestAct:
         assert (entry.action, entry.list_name, entry.rows, entry.via) == ("discard", "events", 2, "operator")
         assert entry.reason == "a test of the importer"
         assert entry.filter == {"all": "1", "event_type": "UserCreated"}
+
+    async def test_the_audit_counts_what_was_changed_and_not_what_was_confirmed(
+        self, desk: Desk, database: Database
+    ) -> None:
+        await store(database, event(Status.DEAD), event())
+
+        await desk.send("events/redrive", all="1", confirmed="9")
+
+        assert [entry.rows for entry in await entries(database)] == [1]
 
     async def test_rows_that_came_after_the_count_are_never_changed_unasked(
         self, desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
