@@ -15,7 +15,11 @@ from qulab.admin.filters import Exact, Period
 from qulab.admin.site import site
 from qulab.db.session import Session
 
-NO_CHOICE = {"invalid_choice": _("There is no “%(value)s” here. Choose one of the list.")}
+NO_CHOICE = {
+    "invalid_choice": _("There is no “%(value)s” here. Choose one of the list."),
+    "required": _("Choose one of the list."),
+}
+NONE_YET = ("", "–")  # or a value that is not in the list would be shown, and stored, as the first that is
 
 
 class AssessmentFields(forms.Form):
@@ -23,11 +27,11 @@ class AssessmentFields(forms.Form):
 
     status = forms.ChoiceField(
         label=_("Status"),
-        choices=[("in_progress", _("in progress")), ("completed", _("completed"))],
+        choices=[NONE_YET, ("in_progress", _("in progress")), ("completed", _("completed"))],
         error_messages=NO_CHOICE,
     )
     component = forms.ChoiceField(
-        label=_("Component"), choices=[(name, name) for name in COMPONENTS], error_messages=NO_CHOICE
+        label=_("Component"), choices=[NONE_YET, *((name, name) for name in COMPONENTS)], error_messages=NO_CHOICE
     )
 
 

@@ -207,8 +207,6 @@ def _without_zero(value: Any) -> Any:
 
 
 async def _row(session: Session, admin: Admin, key: str) -> Any:
-    if "\x00" in key:
-        return None  # PostgreSQL has no such text, and would call the question malformed
     statement = select(admin.model).where(admin.model.id == key)
     return await session.scalar(statement.execution_options(populate_existing=True))
 

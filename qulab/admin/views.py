@@ -52,6 +52,8 @@ async def create(request: DatabaseRequest, name: str) -> HttpResponseBase:
 async def edit(request: DatabaseRequest, name: str, key: str) -> HttpResponseBase:
     """GET shows the form, POST stores it where nothing else was stored meanwhile."""
     admin = site.get(name)
+    if "\x00" in key:
+        raise _no_row(name, key)  # PostgreSQL has no such text, and would call the question malformed
     if request.method != "POST":
         page = await editing.edit_page(request.db, admin, key, request.GET.get("undo", ""))
         if page is None:

@@ -39,8 +39,11 @@ def typed(page: Page) -> dict[str, str]:
         if name and name[1] != "csrfmiddlewaretoken":
             fields[name[1]] = unescape(value[1]) if value else ""
     for name, options in findall(r'<select name="([^"]+)".*?>(.*?)</select>', form.replace("\n", " ")):
-        chosen = search(r'value="([^"]*)" selected', options)
-        fields[name] = unescape(chosen[1]) if chosen else ""
+        chosen = search(r'value="([^"]*)" selected', options) or search(
+            r'value="([^"]*)"', options
+        )  # as a browser does
+        assert chosen
+        fields[name] = unescape(chosen[1])
     return fields
 
 
@@ -217,6 +220,20 @@ class TestEdit:
         assert (found.status, found.version) == ("completed", 2)
         assert await event_types(database) == ["AssessmentUpdated"]
 
+    async def test_a_value_that_is_no_choice_is_not_taken_for_the_first_one(
+        self, desk: Desk, database: Database
+    ) -> None:
+        one = assessment(user(), component="older")
+        await store(database, one)
+        path = f"assessments/{one.id}/edit"
+
+        answer = await save(desk, await desk.get(path), path, status="completed")
+
+        assert answer.status == 422
+        assert 'id="id_component_error"' in answer.html
+        async with database.reading() as session:
+            assert (await session.get_one(Assessment, one.id)).component == "older"
+
     async def test_a_score_is_never_edited_and_says_so(self, desk: Desk, database: Database) -> None:
         from tests.admin.conftest import score
 
@@ -232,6 +249,7 @@ class TestEdit:
     @pytest.mark.parametrize("key", ["nobody", "%00", "x" * 400, "%ff"])
     async def test_of_a_row_that_is_not_there_is_a_404(self, desk: Desk, key: str) -> None:
         assert (await desk.get(f"users/{key}/edit")).status == 404
+        assert (await desk.send(f"users/{key}/edit", name="A")).status == (404 if key == "%00" else 409)
 
     async def test_needs_the_proof_of_origin(self, database: Database, streams_client: Redis, zoe: User) -> None:
         strict = AsyncClient(enforce_csrf_checks=True)
