@@ -27,6 +27,28 @@ FROM (SELECT *, row_number() OVER (ORDER BY id) AS number,
   FROM users)
 """
 
+# A run of each status, and changes by hand of the newest users.
+RUNS = """
+INSERT INTO lab_runs (id, experiment, parameters, result, environment, status, visitor, samples, error, started_at,
+  finished_at, created_at, updated_at)
+SELECT id, iif(number % 2, 'queries', 'pool-sweep'), '{"users": 20, "database": "sqlite"}', '{}',
+  '{"database": "SQLite 3.45", "python": "3.11.7", "processors": 2}', status, id, '[["lazy", 1, 2.5]]',
+  iif(status = 'failed', 'It took longer than 120 seconds. Ask for less.', NULL), created_at,
+  iif(status IN ('queued', 'running'), NULL, updated_at), created_at, updated_at
+FROM (SELECT *, row_number() OVER (ORDER BY id) AS number,
+  CASE row_number() OVER (ORDER BY id) % 5 WHEN 0 THEN 'failed' WHEN 1 THEN 'queued' WHEN 2 THEN 'running'
+    WHEN 3 THEN 'cancelled' ELSE 'done' END AS status
+  FROM users LIMIT 12)
+"""
+AUDIT = """
+INSERT INTO audit (id, created_at, updated_at, actor_id, via, action, list_name, row_id, rows, changes, filter, reason)
+SELECT id, created_at, updated_at, iif(number % 2, id, NULL), iif(number % 2, 'person', 'operator'),
+  iif(number % 3, 'update', 'export'), 'users', iif(number % 3, id, NULL), iif(number % 3, 1, 120),
+  iif(number % 3, '{"name": ["Alex", "Alexandra Smith"], "version": [1, 2], "years_experience": [null, 8.5]}', '{}'),
+  iif(number % 3, '{}', '{"q": "example.com", "format": "csv"}'), iif(number % 3, 'Asked for by the person', '')
+FROM (SELECT *, row_number() OVER (ORDER BY id DESC) AS number FROM users ORDER BY id DESC LIMIT 60)
+"""
+
 
 @dataclass(frozen=True)
 class Sites:
@@ -80,7 +102,8 @@ class Web:
         """Many rows of each kind."""
         seeded = manage(self.folder, "seed", "--users", str(USERS), "--scores-per-user", "2", **self._settings)
         assert seeded.returncode == 0, seeded.stderr
-        self._execute(EVENTS)
+        for statement in (EVENTS, RUNS, AUDIT):
+            self._execute(statement)
 
     def lose_table(self, name: str) -> None:
         """From now on a page that needs this table fails."""

@@ -1,5 +1,9 @@
 """The stored data as an operator finds it, on the site with many rows, with JavaScript and without."""
 
+import csv
+import re
+from pathlib import Path
+
 import pytest
 from playwright.async_api import Locator, Page, expect
 
@@ -80,6 +84,24 @@ class TestUsers:
         await page.get_by_role("table").get_by_role("link", name=name).click()
 
         await expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+    async def test_what_is_listed_is_taken_as_a_file(self, page: Page, sites: Sites, tmp_path: Path) -> None:
+        await open_list(page, sites, "Users")
+        await page.get_by_role("main").get_by_label("Search").fill("example.com")
+        await page.get_by_label("Order").select_option(label="Name, A to Z")
+        await press(page, "Apply")
+        shown = await names(page)
+
+        async with page.expect_download() as waiting:
+            await press(page, "Export CSV")
+        file = await waiting.value
+        await file.save_as(tmp_path / file.suggested_filename)
+
+        with (tmp_path / file.suggested_filename).open(newline="", encoding="utf-8") as text:
+            found = [row["name"] for row in csv.DictReader(text)]
+        assert re.fullmatch(r"users-\d{4}-\d\d-\d\d\.csv", file.suggested_filename)
+        assert found[:A_PAGE] == shown
+        assert len(found) >= USERS - 1  # another test may have made or deleted one
 
 
 class TestEvents:

@@ -23,6 +23,7 @@ class Watch:
         self.problems: list[str] = []
         self.statuses: dict[str, int] = {}  # of documents, and of forms that were refused in place, by address
         self._documents: dict[Page, int] = {}
+        self._files: set[str] = set()  # addresses of what was saved: the browser ends its way to them
         self.server_may_fail = False  # for the tests of the page that says so
         self._origin: str | None = None
 
@@ -61,11 +62,13 @@ class Watch:
             self.problems.append(f"asked somebody else: {request.url}")
 
     def _failed(self, request: Request) -> None:
-        left_the_page = request.failure == "net::ERR_ABORTED" and not request.is_navigation_request()
-        if not left_the_page:
+        aborted = request.failure == "net::ERR_ABORTED"
+        if not (aborted and (request.url in self._files or not request.is_navigation_request())):
             self.problems.append(f"failed: {request.method} {request.url}: {request.failure}")
 
     def _response(self, response: Response) -> None:
+        if response.headers.get("content-disposition", "").startswith("attachment"):
+            self._files.add(response.url)
         if response.request.is_navigation_request():
             self.statuses[response.url.partition("#")[0]] = response.status
             self._documents[response.frame.page] = response.status
