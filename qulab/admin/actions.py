@@ -98,10 +98,12 @@ async def perform(
     if form is not None and not form.is_valid():
         await session.stop_writing()
         return await _ask(session, admin, action, selection, form, parts.UNPROCESSABLE)
+    agreed = int(min(_confirmed(data), _most(action)))
     applies, _others = await _counts(session, admin, action, selection)
-    if applies > min(_confirmed(data), _most(action)):
+    if applies > agreed:
         await session.stop_writing()
         return await _ask(session, admin, action, selection, form, parts.CONFLICT)
+    await session.rollback()  # a service that begins its transaction itself can be tried again
     try:
         return await services.act(
             session,
@@ -110,7 +112,7 @@ async def perform(
             action,
             *selection.where,
             _applicable(admin, action),
-            at_most=_confirmed(data),
+            at_most=agreed,
             row_id=selection.row_id,
             filter=selection.filter,
             reason=form.cleaned_data["reason"] if form is not None else "",

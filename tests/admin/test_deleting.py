@@ -3,8 +3,10 @@
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, func, select
+from sqlalchemy.exc import DBAPIError
 
 from accounts.cached import CachedUserRepository
 from accounts.models import User
@@ -18,6 +20,7 @@ from qulab.cache.read_through import Cache
 from qulab.db.base import Base
 from qulab.db.engine import Database
 from qulab.db.probe import probe
+from qulab.db.session import Session
 from tests.access.people import account
 from tests.admin.conftest import Desk, Page, assessment, event, score, store, user, users
 from tests.admin.test_editing import entries, event_types, stored
@@ -170,8 +173,6 @@ class TestDelete:
     async def test_more_than_the_bound_is_refused_in_words(
         self, desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        import msgspec
-
         admin = site.get("users")
         action = msgspec.structs.replace(site.action(admin, "delete"), most=2)
         monkeypatch.setattr("qulab.admin.site.Site.action", lambda _site, _admin, _name: action)
@@ -252,6 +253,10 @@ class TestDelete:
         assert len(await entries(database)) == 1
 
 
+class Deadlock(Exception):
+    sqlstate = "40P01"
+
+
 class TestAct:
     """What operators do with events is in the audit, in the transaction of the change."""
 
@@ -293,6 +298,28 @@ class TestAct:
         async with database.reading() as session:
             assert set(await session.scalars(select(DomainEvent.status))) == {"dead"}
             assert not (await session.scalars(select(Audit))).all()
+
+    async def test_what_the_database_gave_up_is_tried_again_whole(
+        self, desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        admin, tries = site.get("events"), []
+
+        async def deadlocked_once(session: Session, *where: Any) -> int:
+            count = await of_outbox.redrive_events(session, *where)
+            tries.append(count)
+            if len(tries) == 1:
+                raise DBAPIError("UPDATE", None, Deadlock())
+            return count
+
+        action = msgspec.structs.replace(site.action(admin, "redrive"), run=deadlocked_once)
+        monkeypatch.setattr("qulab.admin.site.Site.action", lambda _site, _admin, _name: action)
+        await store(database, event(Status.DEAD), event(Status.DEAD))
+
+        answer = await desk.send("events/redrive", all="1", confirmed="2")
+
+        assert answer.status == 302
+        assert tries == [2, 2]
+        assert [entry.rows for entry in await entries(database)] == [2]
 
     async def test_without_its_audit_row_no_event_is_changed(
         self, desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
