@@ -88,7 +88,7 @@ async def detail_page(session: Session, admin: Admin, key: str, data: QueryDict)
         label=admin.label(row),
         sections=_sections(admin, row, references, await _gone(session, admin, row)),
         changes=_changes(admin, row),
-        documents=values.fields(admin, row, _documents(admin)),
+        documents=values.fields(admin, row, _documents(admin, row)),
         related=await _related(session, admin, row),
         links=[*(_link(link, row) for link in admin.links), *_past(admin, row)],
         offers=[
@@ -154,8 +154,10 @@ def _json(admin: Admin) -> list[str]:
     return [one.key for one in inspect(admin.model).column_attrs if isinstance(one.columns[0].type, JSON)]
 
 
-def _documents(admin: Admin) -> list[str]:
-    return [name for name in _json(admin) if name not in admin.large and name != admin.changes]
+def _documents(admin: Admin, row: Any) -> list[str]:
+    """An entry of the audit has either values or a filter: an empty one says nothing."""
+    names = [name for name in _json(admin) if name not in {*admin.large, admin.changes}]
+    return [name for name in names if getattr(row, name)] if admin.changes else names
 
 
 async def _related(session: Session, admin: Admin, row: Any) -> list[Related]:
