@@ -3,8 +3,8 @@
 import asyncio
 
 from django.core import signals
-from django.core.exceptions import RequestAborted
-from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.core.exceptions import BadRequest, RequestAborted
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
@@ -16,8 +16,24 @@ from qulab.lean.signals import disconnect_idle_receivers
 WATCH_AFTER = 0.05  # seconds a view may take before its client is watched
 
 
+class Request(ASGIRequest):
+    """A form that cannot be read is refused once: for who writes the refusal it is empty.
+
+    Django sees to that for every kind of form but one: the page of the 400 would ask for it, and fail in its turn.
+    """
+
+    def _load_post_and_files(self) -> None:
+        try:
+            super()._load_post_and_files()
+        except BadRequest:
+            self._mark_post_parse_error()  # type: ignore[attr-defined]
+            raise
+
+
 class LeanHandler(ASGIHandler):
     """Django's handler, with its response closed in the loop. The contract test pins the version it was made from."""
+
+    request_class = Request
 
     def __init__(self) -> None:
         super().__init__()

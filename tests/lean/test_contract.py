@@ -7,6 +7,7 @@ import pytest
 from django.core import signals
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.base import BaseHandler
+from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
@@ -17,6 +18,7 @@ READ = {
     "the entry that calls what LeanHandler repeats": (ASGIHandler.__call__, "f756809e9c9308dc"),
     "the body that limits.read_body reads in its place": (ASGIHandler.read_body, "cf4aa904631d5410"),
     "what makes no request only of a query that is no text": (ASGIHandler.create_request, "5eae59c6696013ff"),
+    "the forms that cannot be read, and how they are marked": (HttpRequest._load_post_and_files, "651706c4c9ac1ede"),
     "what decides which hooks go to a thread": (BaseHandler.adapt_method_mode, "1f6383b647ac2959"),
     "how a middleware's hooks are called": (MiddlewareMixin.__acall__, "adf8cbcaf9f11e45"),
     "what runs in the loop for each form": (CsrfViewMiddleware.process_view, "cdbdabe04318fc2f"),

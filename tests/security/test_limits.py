@@ -142,3 +142,12 @@ class TestForms:
         answer = await Exchange("/lab/forget", method="POST", body=b"a=1&" * 201, headers=FORM).with_(lean)
 
         assert answer.status == 400
+
+    @pytest.mark.parametrize("charset", ["utf-16", "latin-1"])
+    async def test_so_is_a_form_in_another_encoding(self, lean: LeanHandler, charset: str) -> None:
+        headers = {**FORM, "content-type": f"application/x-www-form-urlencoded; charset={charset}"}
+
+        answer = await Exchange("/lab/forget", method="POST", body=b"a=1", headers=headers).with_(lean)
+
+        assert answer.status == 400
+        assert "content-security-policy" in answer.headers
