@@ -88,9 +88,13 @@ def sites(lab: RunningLab, folder: Path, redis_server: RedisServer) -> Iterator[
         webs = (empty, full, broken, shared)
         for web in webs:
             stack.callback(web.close)
-        list(pool.map(Web.start, webs))
-        list(pool.map(Web.fill, (full, shared)))
+        empty.migrate()
+        for web in (full, broken):
+            web.copy(empty)
+        full.fill()
+        shared.copy(full)
         broken.lose_table("lab_runs")
+        list(pool.map(Web.start, webs))
         yield Sites(f"http://127.0.0.1:{lab.port}", *(web.origin for web in webs))
 
 
