@@ -21,7 +21,8 @@ from qulab.local import PostgresServer, RedisServer, ServiceError, find_redis, s
 
 BOTH = ["sqlite", "postgresql"]
 SPEED_OVER_SAFETY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-TABLES = ["users", "assessments", "air_scores", "domain_events", "inbox", "lab_runs", "audit"]  # credentials go with their users
+# Credentials go with their users.
+TABLES = ["users", "assessments", "air_scores", "domain_events", "inbox", "lab_runs", "audit"]
 
 
 def missing(what: str, why: object) -> NoReturn:
