@@ -3,9 +3,10 @@
 import asyncio
 
 from django.core import signals
-from django.core.exceptions import BadRequest, RequestAborted
+from django.core.exceptions import BadRequest, RequestAborted, SuspiciousOperation
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.http import HttpRequest
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
@@ -17,17 +18,18 @@ WATCH_AFTER = 0.05  # seconds a view may take before its client is watched
 
 
 class Request(ASGIRequest):
-    """A form that cannot be read is refused once: for who writes the refusal it is empty.
+    """A form that cannot be read is refused once, and for who writes the refusal it is empty.
 
-    Django sees to that for every kind of form but one: the page of the 400 would ask for it, and fail in its turn.
+    Django's error pages ask for the form too, in vain: without this, one that says 400 or 404 would fail in its turn.
     """
 
     def _load_post_and_files(self) -> None:
         try:
             super()._load_post_and_files()
-        except BadRequest:
+        except (BadRequest, MultiPartParserError, SuspiciousOperation):
             self._mark_post_parse_error()  # type: ignore[attr-defined]
-            raise
+            if self.resolver_match is not None:  # else no view is to be refused it
+                raise
 
 
 class LeanHandler(ASGIHandler):

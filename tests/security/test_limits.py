@@ -11,6 +11,9 @@ from qulab.lean.handler import LeanHandler
 from tests.lean.asgi import Exchange
 
 TOKEN = {"cookie": f"csrftoken={'a' * 32}", "x-csrftoken": "a" * 32}
+FILE = (
+    b'--b\r\nContent-Disposition: form-data; name="a"; filename="f"\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--\r\n'
+)
 FORM = {"content-type": "application/x-www-form-urlencoded", **TOKEN}
 EARLY = "content-security-policy", "x-content-type-options", "referrer-policy", "x-frame-options"
 
@@ -128,11 +131,9 @@ class TestHead:
 
 class TestForms:
     async def test_a_file_is_refused(self, lean: LeanHandler) -> None:
-        part = b'Content-Disposition: form-data; name="a"; filename="f"\r\nContent-Type: text/plain\r\n\r\nx'
-        body = b"--b\r\n" + part + b"\r\n--b--\r\n"
-        headers = {"content-type": "multipart/form-data; boundary=b", "content-length": str(len(body)), **TOKEN}
+        headers = {"content-type": "multipart/form-data; boundary=b", "content-length": str(len(FILE)), **TOKEN}
 
-        answer = await Exchange("/lab/forget", method="POST", body=body, headers=headers).with_(lean)
+        answer = await Exchange("/lab/forget", method="POST", body=FILE, headers=headers).with_(lean)
 
         assert answer.status == 400
 
@@ -143,11 +144,28 @@ class TestForms:
 
         assert answer.status == 400
 
-    @pytest.mark.parametrize("charset", ["utf-16", "latin-1"])
-    async def test_so_is_a_form_in_another_encoding(self, lean: LeanHandler, charset: str) -> None:
-        headers = {**FORM, "content-type": f"application/x-www-form-urlencoded; charset={charset}"}
+    @pytest.mark.parametrize(
+        ("kind", "body"),
+        [
+            ("application/x-www-form-urlencoded; charset=utf-16", b"a=1"),
+            ("application/x-www-form-urlencoded", b"a&" * 201),
+            ("multipart/form-data; boundary=b", FILE),
+            ("multipart/form-data; boundary=\xff", b"--b--"),
+            ("multipart/form-data", b"--b--"),
+        ],
+    )
+    @pytest.mark.parametrize(
+        ("address", "host", "status"),
+        [("/lab/forget", "localhost", 400), ("/nowhere", "localhost", 404), ("/lab/forget", "evil.example", 400)],
+    )
+    async def test_one_that_cannot_be_read_is_refused_once(
+        self, lean: LeanHandler, kind: str, body: bytes, address: str, host: str, status: int
+    ) -> None:
+        headers = {**TOKEN, "host": host, "content-length": str(len(body))}
+        exchange = Exchange(address, method="POST", body=body, headers=headers)
+        exchange.scope["headers"].append((b"content-type", kind.encode("latin-1")))
 
-        answer = await Exchange("/lab/forget", method="POST", body=b"a=1", headers=headers).with_(lean)
+        answer = await exchange.with_(lean)
 
-        assert answer.status == 400
+        assert answer.status == status
         assert "content-security-policy" in answer.headers
