@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts import services
-from accounts.forms import ProfileForm
+from accounts.forms import ProfileForm, clean_email
 from accounts.models import User
 from qulab.admin.declare import Admin, Column, Editing, Link, Sort, deletion
 from qulab.admin.filters import Exact, Period
@@ -25,6 +25,9 @@ class UserFields(ProfileForm):
         for field in self.fields.values():
             field.widget.attrs["autocomplete"] = "off"
         self.fields["occupation_code"].help_text = _("An SOC code, such as 15-1252 for software developers.")
+
+    def clean_email(self) -> str:
+        return clean_email(self.cleaned_data["email"])
 
 
 async def _create(session: Session, **values: Any) -> User:

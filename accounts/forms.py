@@ -9,7 +9,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
-from accounts.services import normalize_email
+from accounts.services import LAB_ADDRESSES, normalize_email
 from qulab.admin.plain import PlainField, is_plain
 
 LONGEST_PASSWORD = 1000  # characters: what is longer costs more to hash than it protects
@@ -39,6 +39,14 @@ def clean_email(email: str) -> str:
     address = normalize_email(email)
     if not is_plain(address) or len(address) > LONGEST_EMAIL:
         raise forms.ValidationError(NO_ADDRESS)
+    return address
+
+
+def own_email(email: str) -> str:
+    """The address of a person: none of those under which the lab makes users, and shows them to everybody."""
+    address = clean_email(email)
+    if address in LAB_ADDRESSES:
+        raise forms.ValidationError(_("This address belongs to a user of the lab: take one of your own."))
     return address
 
 
@@ -147,6 +155,9 @@ class SignUpForm(ChoosesPassword, UserForm):
         self.fields["name"].widget.attrs["autocomplete"] = "name"
         self.fields["email"].widget.attrs["autocomplete"] = "username"
 
+    def clean_email(self) -> str:
+        return own_email(self.cleaned_data["email"])
+
 
 class StaffForm(UserForm):
     """As `manage.py createstaff` asks: a name is needed for a new person only."""
@@ -229,6 +240,9 @@ class ProfileForm(UserForm):
         super().__init__(*args, **kwargs)
         self.fields["name"].widget.attrs["autocomplete"] = "name"
         self.fields["email"].widget.attrs["autocomplete"] = "username"
+
+    def clean_email(self) -> str:
+        return own_email(self.cleaned_data["email"])
 
     def clean_occupation_code(self) -> str | None:
         return self.cleaned_data["occupation_code"] or None

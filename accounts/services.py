@@ -19,6 +19,9 @@ SAMPLE_USERS = (
     {"email": "alex.smith@example.com", "name": "Alex Smith", "occupation_code": "15-1252", "years_experience": 8.0},
     {"email": "jane.doe@example.com", "name": "Jane Doe", "occupation_code": "15-2051", "years_experience": 5.0},
 )
+# The users that the lab makes for itself. Nobody has a mailbox at example.com: they are no people.
+CACHE_DEMO, EVENT_DEMO = "cache.demo@example.com", "event.demo@example.com"
+LAB_ADDRESSES = (*(str(one["email"]) for one in SAMPLE_USERS), CACHE_DEMO, EVENT_DEMO)
 
 
 def normalize_email(email: str) -> str:

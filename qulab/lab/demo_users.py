@@ -4,18 +4,16 @@ import contextlib
 
 from accounts.models import User
 from accounts.repositories import UserRepository
-from accounts.services import SAMPLE_USERS, ensure_user
+from accounts.services import CACHE_DEMO, EVENT_DEMO, ensure_user
 from accounts.snapshots import UserSnapshot
 from assessments.repositories import AIRScoreRepository
 from assessments.services import SAMPLE_OCCUPATION, calculate_and_store_airscore
 from qulab.db.engine import Database
 from qulab.db.errors import Conflict, NotFound
 
-CACHE_USER = ("cache.demo@example.com", "Cache Demo User")
+CACHE_USER = (CACHE_DEMO, "Cache Demo User")
 ATTEMPTS = 5
-EVENT_USER = ("event.demo@example.com", "Event Demo User")
-# Nobody has a mailbox at example.com: these users are the lab's, and no people.
-OWN_ADDRESSES = (*(str(one["email"]) for one in SAMPLE_USERS), CACHE_USER[0], EVENT_USER[0])
+EVENT_USER = (EVENT_DEMO, "Event Demo User")
 
 
 async def cache_demo_user(database: Database) -> UserSnapshot:

@@ -16,7 +16,7 @@ from sqlalchemy import Select, exists, or_, select, union_all
 
 from accounts.models import User
 from accounts.repositories import UserRepository
-from accounts.services import create_sample_users
+from accounts.services import LAB_ADDRESSES, create_sample_users
 from accounts.snapshots import UserSnapshot
 from assessments.models import AIRScore
 from qulab.db.engine import Database
@@ -24,7 +24,6 @@ from qulab.db.middleware import DatabaseRequest
 from qulab.db.session import Session
 from qulab.lab import runs
 from qulab.lab.audience import is_staff
-from qulab.lab.demo_users import OWN_ADDRESSES
 from qulab.lab.sections import section
 
 FORBIDDEN = 403
@@ -107,7 +106,7 @@ def own_scores(each: int) -> Select[Any]:
         .order_by(AIRScore.created_at.desc())
         .limit(each)
         .subquery()
-        for address in OWN_ADDRESSES
+        for address in LAB_ADDRESSES
     ]
     every = union_all(*(select(one) for one in newest)).subquery()
     return select(every.c.id, every.c.created_at)
@@ -120,4 +119,4 @@ async def find_run(request: DatabaseRequest, run_id: str, *, number: int | None 
 
 
 def _is_own() -> Any:
-    return User.email.in_(OWN_ADDRESSES)
+    return User.email.in_(LAB_ADDRESSES)

@@ -8,6 +8,7 @@ from django.test import AsyncClient
 from sqlalchemy import func, select
 
 from accounts.models import Credentials, User
+from accounts.services import LAB_ADDRESSES
 from outbox.models import DomainEvent
 from qulab.access import limits
 from qulab.cache.client import create_redis
@@ -44,6 +45,15 @@ class TestSignUp:
         assert answer.status_code == 422
         assert "Somebody has this address already" in words(answer)
         assert not await is_signed_in(browser)
+
+    @pytest.mark.parametrize("email", LAB_ADDRESSES)
+    async def test_takes_none_of_the_addresses_under_which_the_lab_shows_users(
+        self, browser: AsyncClient, database: Database, email: str
+    ) -> None:
+        answer = await sign_up(browser, email=email.title())
+
+        assert answer.status_code == 422
+        assert "belongs to a user of the lab" in words(answer)
 
     async def test_takes_no_profile_over_that_has_no_credentials(
         self, browser: AsyncClient, database: Database

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 
 from accounts.cached import CachedUserRepository
 from accounts.models import User
-from accounts.services import create_user
+from accounts.services import LAB_ADDRESSES, create_user
 from assessments.models import AIRScore, Assessment
 from assessments.services import add_sample_scores
 from outbox import selectors
@@ -25,7 +25,7 @@ from qulab.cache.read_through import Cache
 from qulab.db.engine import Database
 from qulab.db.probe import probe
 from qulab.lab import ownership, urls
-from qulab.lab.demo_users import OWN_ADDRESSES, event_demo_user
+from qulab.lab.demo_users import event_demo_user
 from qulab.lab.live import stream
 from qulab.lab.live.hubs import hubs
 from qulab.lab.statements.explain import plan_lines
@@ -137,7 +137,7 @@ async def rows_of(database: Database, petra: Petra) -> dict[str, list[Any]]:
             rows = await session.execute(text(f"SELECT * FROM {table}"))
             found[table] = sorted(repr(row) for row in rows if any(value in hers for value in row))
         found["paused"] = list(await session.scalars(text("SELECT paused FROM outbox_partitions ORDER BY partition")))
-        found["people"] = [await session.scalar(select(func.count()).where(User.email.not_in(OWN_ADDRESSES)))]
+        found["people"] = [await session.scalar(select(func.count()).where(User.email.not_in(LAB_ADDRESSES)))]
     return found
 
 
@@ -245,7 +245,7 @@ class TestItsOwnUsers:
         offered = re.findall(r'<option value="([^"]+)"', page.partition('id="id_user"')[2].partition("</select>")[0])
 
         assert offered
-        assert set(offered) <= set(await ids(database, User.id, User.email.in_(OWN_ADDRESSES)))
+        assert set(offered) <= set(await ids(database, User.id, User.email.in_(LAB_ADDRESSES)))
         for address in ("/lab/3/scores", "/lab/3/fetch/eager", "/lab/1/try/cascade", "/lab/1/try/duplicate"):
             answer = await shared.post(address, {"user": offered[0]})
             assert answer.status_code == 302, address
