@@ -173,6 +173,60 @@ def meanwhile(*steps: Step) -> Step:
     return step
 
 
+PHRASE = "correct horse battery staple"
+ONE_EMAIL = "one@example.com"  # of several states; nobody has it
+
+
+def account(
+    name: str, pattern: str, *steps: Step, path: str = "", status: int = HTTPStatus.OK, site: str = "lab"
+) -> State:
+    """A page that anybody may see."""
+    return State(f"account-{name}", f"accounts:{pattern}", f"/accounts/{path or pattern}", steps, site, status)
+
+
+def own(name: str, pattern: str, *steps: Step, path: str = "", status: int = HTTPStatus.OK) -> State:
+    """A page of somebody who has just signed up."""
+    steps = (sign_up_anew, *steps)
+    return State(
+        f"own-{name}",
+        f"accounts:{pattern}",
+        f"/accounts/sign-up?next=/accounts/{path or pattern}",
+        steps,
+        status=status,
+    )
+
+
+async def sign_up_anew(page: Page) -> None:
+    """The next page of `?next=` is open then."""
+    for label, value in (("Name", "Ada Lovelace"), ("Email", f"ada{time.time_ns()}@example.com")):
+        await fill(label, value)(page)
+    for label in ("Password", "The same again"):
+        await fill(label, PHRASE)(page)
+    await press("Sign up")(page)
+    await expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
+
+
+async def sign_in_wrongly(page: Page) -> None:
+    await fill("Email", ONE_EMAIL)(page)
+    await fill("Password", "not it")(page)
+    await press("Sign in")(page)
+
+
+async def guess_on(page: Page) -> None:
+    """Until it is too often."""
+    while not await page.get_by_text("That was too often").count():
+        await sign_in_wrongly(page)
+        await page.get_by_role("alert").or_(page.get_by_text("That was too often")).first.wait_for()
+
+
+async def ask_for_mail(page: Page) -> None:
+    await fill("Email", f"nobody{time.time_ns()}@example.com")(page)
+    await press("Send the mail")(page)
+
+
+TAKEN = (fill("Name", "Alex"), fill("Email", "alex.smith@example.com"), fill("Password", PHRASE))
+CHANGED = (fill("Name", "Somebody Else"), press("Save"), see("Your profile is changed."))
+
 EDIT = (open_first_row, follow("Edit…"))
 SAVE = (type_something_new, press("Save"), see("The change is stored."))
 
@@ -371,6 +425,39 @@ STATES = [
     admin("users-delete", "action", "users/delete?all=1"),
     admin("assessment-edit", "edit", "assessments", *EDIT),
     admin("closed", "index", "", come_through_a_proxy, status=HTTPStatus.FORBIDDEN),
+    account("sign-in", "sign-in"),
+    account("sign-in-for-a-page", "sign-in", path="sign-in?next=/accounts/edit"),
+    account("sign-in-empty", "sign-in", press("Sign in"), status=UNPROCESSABLE),
+    account("sign-in-wrong", "sign-in", sign_in_wrongly, status=UNPROCESSABLE),
+    account("sign-in-too-often", "sign-in", guess_on, status=TOO_MANY_REQUESTS, site="shared"),
+    account("signed-out", "sign-in", path="sign-in?done=out"),
+    account("sign-up", "sign-up"),
+    account("sign-up-empty", "sign-up", press("Sign up"), status=UNPROCESSABLE),
+    account("sign-up-taken", "sign-up", *TAKEN, fill("The same again", PHRASE), press("Sign up"), status=UNPROCESSABLE),
+    account("operator", "profile"),
+    account("reset", "reset"),
+    account("reset-sent", "reset-sent", ask_for_mail, path="reset"),
+    account("reset-not-sent", "reset", ask_for_mail, status=UNAVAILABLE, site="broken"),
+    account("reset-set", "sign-in", path="sign-in?done=reset"),
+    account("link-over", "reset-new", path="reset/new", status=HTTPStatus.NOT_FOUND),
+    account("gone", "gone"),
+    own("profile", "profile"),
+    own("signed-up", "profile", path="profile?done=up"),
+    own("edit", "edit"),
+    own("edit-refused", "edit", fill("Email", "no"), press("Save"), status=UNPROCESSABLE),
+    own(
+        "edit-conflict",
+        "edit",
+        meanwhile(*CHANGED),
+        fill("Education", "PhD"),
+        press("Save"),
+        see("Your profile was changed meanwhile"),
+        status=HTTPStatus.CONFLICT,
+    ),
+    own("password", "password"),
+    own("password-refused", "password", press("Change password"), status=UNPROCESSABLE),
+    own("delete", "delete"),
+    own("delete-refused", "delete", press("Delete my account"), status=UNPROCESSABLE),
     State("400", "home", TOO_MANY_FIELDS, status=HTTPStatus.BAD_REQUEST),
     State("403", "lab:cache", "/lab/4", (forget_cookies, FETCH_USER), status=HTTPStatus.FORBIDDEN),
     State("404", "home", "/nowhere", status=HTTPStatus.NOT_FOUND),
