@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.contrib.auth.hashers import check_password
+from django.contrib.auth.hashers import check_password, make_password
 from django.core import mail
 from django.test import AsyncClient
 from redis import Redis as SyncRedis
+from sqlalchemy import update
 
-from accounts import tasks, tokens
+from accounts import entry, tasks, tokens
+from accounts.holders import holder_of_id, replace_password
 from accounts.models import Credentials
 from accounts.services import update_user
 from qulab.access.sessions import redis_of_sessions
@@ -108,6 +110,44 @@ class TestChange:
         assert check_password(PASSWORD, str(await hash_of(database, other.id)))
 
 
+class TestWhileItIsCompared:
+    """Between the reading of a hash and what follows from it lies the time of a hash: enough for another change."""
+
+    @pytest.fixture
+    def changed(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        check = entry.check_password
+
+        async def changed_meanwhile(password: str, encoded: str | None) -> Any:
+            async with database.writing() as session:
+                await session.execute(update(Credentials).values(password=make_password("of somebody who was first")))
+                await session.commit()
+            return await check(password, encoded)
+
+        monkeypatch.setattr(entry, "check_password", changed_meanwhile)
+
+    async def test_a_password_that_was_changed_opens_nothing(
+        self, browser: AsyncClient, database: Database, changed: None
+    ) -> None:
+        await somebody(database)
+
+        assert (await sign_in(browser)).status_code == 422
+        assert not await is_signed_in(browser)
+
+    async def test_of_two_changes_the_second_is_told(self, browser: AsyncClient, database: Database) -> None:
+        person = await somebody(database)
+        async with database.reading() as session:
+            holder = await holder_of_id(session, person.id)
+        assert holder is not None
+        async with database.writing() as session:
+            assert await replace_password(session, holder, make_password("the first"))
+            await session.commit()
+        async with database.writing() as session:
+            assert not await replace_password(session, holder, make_password("the second"))
+            await session.commit()
+
+        assert check_password("the first", str(await hash_of(database, person.id)))
+
+
 class TestElsewhere:
     async def test_all_but_this_browser_are_signed_out(self, browser: AsyncClient, database: Database) -> None:
         await somebody(database)
@@ -191,12 +231,11 @@ class TestReset:
         assert check_password(NEW, str(await hash_of(database, user_id)))
         assert (await sign_in(browser, password=NEW)).status_code == 302
 
+    @pytest.mark.parametrize("first", [True, False])
     async def test_of_two_at_once_with_one_link_one_is_told(
-        self, browser: AsyncClient, database: Database, sent: Post
+        self, browser: AsyncClient, database: Database, sent: Post, first: bool
     ) -> None:
-        from accounts import entry
-
-        user_id = await without_credentials(database)
+        user_id = await without_credentials(database) if first else (await somebody(database)).id
         await post(browser, "reset", email=EMAIL)
         token = sent.link.rpartition("/")[2]
         holders = [await entry.holder_of_link(database, user_id=user_id, token=token) for _ in range(2)]
