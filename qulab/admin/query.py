@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, inspect, literal, or_,
 from sqlalchemy.orm import RelationshipProperty, joinedload, load_only
 
 from qulab.admin.asked import Asked
+from qulab.admin.contains import Contains
 from qulab.admin.cursor import BrokenCursor, decode
 from qulab.admin.declare import Admin
 from qulab.db.keyset import beyond, ordered
@@ -177,16 +178,11 @@ def _through_relationships(admin: Admin, text: str) -> list[ColumnElement[bool]]
 def _contains(column: Any, text: str) -> ColumnElement[bool]:
     # SQLite, and PostgreSQL under the locale C, fold the case of ASCII letters only.
     if text.isascii():
-        return _has(column, text)
-    spellings = or_(*(_has(column, one) for one in sorted({text, text.lower(), text.upper(), text.title()})))
+        return Contains(column, text)
+    spellings = or_(*(Contains(column, one) for one in sorted({text, text.lower(), text.upper(), text.title()})))
     # A row without the part that needs one look is not looked at for each of the spellings.
     part = max(ASCII.findall(text), key=len, default="")
-    return and_(_has(column, part), spellings) if part else spellings
-
-
-def _has(column: Any, text: str) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = column.icontains(text, autoescape=True)
-    return found
+    return and_(Contains(column, part), spellings) if part else spellings
 
 
 def _uuid(text: str) -> str:

@@ -156,6 +156,14 @@ class TestSearch:
 
         assert len(page.keys(path.partition("?")[0])) == found
 
+    @pytest.mark.parametrize(
+        ("q", "found"), [("A/B%25C_D", 1), ("/b%25", 1), ("/", 1), ("%25c_", 1), ("a_b", 0), ("//", 0)]
+    )
+    async def test_takes_signs_as_they_are(self, desk: Desk, database: Database, q: str, found: int) -> None:
+        await store(database, user(1, name="a/b%c_d"), user(2))
+
+        assert len((await desk.get(f"users?q={q}")).keys("users")) == found
+
     @pytest.mark.parametrize("q", ["ÅNGSTRÖM", "ångström", "Ångström"])
     async def test_folds_the_case_of_letters_beyond_ascii(self, desk: Desk, database: Database, q: str) -> None:
         await store(database, user(1, name="Zoë Ångström"), user(2))
