@@ -12,9 +12,13 @@ from django import forms
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 
+from tests.access.people import PASSWORD
+
 from .wire import Pairs
 
 TOKEN = "csrfmiddlewaretoken"
+NEW_ADDRESS = "new@example.com"
+FILLED = {"email": NEW_ADDRESS, "password": PASSWORD, "text": "A Person", "number": "1", "search": "a"}  # if left empty
 
 
 class Seed(NamedTuple):
@@ -24,6 +28,7 @@ class Seed(NamedTuple):
     path: str
     query: Pairs
     fields: Pairs
+    caller: str = "operator"  # to whom it was offered
 
     @property
     def shape(self) -> tuple[object, ...]:
@@ -39,10 +44,10 @@ class Seed(NamedTuple):
 class Page(HTMLParser):
     """Its links and its forms."""
 
-    def __init__(self, address: str, html: str) -> None:
+    def __init__(self, address: str, html: str, caller: str) -> None:
         super().__init__()
         self.seeds: list[Seed] = []
-        self._address = address
+        self._address, self._caller = address, caller
         self._form: tuple[str, str] | None = None
         self._fields: Pairs = []
         self._select = ""
@@ -60,7 +65,7 @@ class Page(HTMLParser):
         elif tag == "option":
             self._fields.append((self._select, given.get("value", "")))
         elif tag in {"input", "button", "textarea"} and given.get("name", TOKEN) != TOKEN:
-            self._fields.append((given["name"], given.get("value", "")))
+            self._fields.append((given["name"], given.get("value") or FILLED.get(given.get("type", ""), "")))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form" and self._form:
@@ -75,7 +80,7 @@ class Page(HTMLParser):
         query: Pairs = [*parse_qsl(parts.query, keep_blank_values=True)]
         if method == "GET":
             query, fields = query + fields, []
-        self.seeds.append(Seed(method, quote(parts.path, safe="/%"), query, fields))
+        self.seeds.append(Seed(method, quote(parts.path, safe="/%"), query, fields, self._caller))
 
 
 def _first_of_each(fields: Pairs) -> Pairs:

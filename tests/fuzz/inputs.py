@@ -40,6 +40,17 @@ UNKNOWN = [
 ]
 
 
+# What makes a value worse that was good.
+SIGNS: list[Text] = [
+    "\x00", "\x01", "\x1b", "\x7f", "\x85", "\n", "\r\n", "\t", "\u2028", "\u202e", "\ufffd", "\ud800", b"\xff", "'",
+    "%", "\u0300" * 60, " " * 300, "9" * 20, "e99", "-",
+]  # fmt: skip
+
+
+def joined(value: Text, sign: Text) -> bytes:
+    return b"".join(one if isinstance(one, bytes) else one.encode("utf-8", "surrogatepass") for one in (value, sign))
+
+
 def values(known: list[str], lengths: list[int]) -> st.SearchStrategy[Text]:
     """For a parameter or a field. `known` is what the project takes itself, somewhere."""
     return st.one_of(

@@ -24,8 +24,20 @@ from qulab.lab.runs import queue
 from qulab.lean.handler import LeanHandler
 
 from .addresses import Route, is_list, route_of, routes
-from .harvest import Page, Seed, names_asked_for, names_of_all_forms
-from .inputs import HEADERS, IN_ADDRESSES, IN_FORMS, METHODS, NASTY, UNKNOWN, bodies, header_values, values
+from .harvest import NEW_ADDRESS, Page, Seed, names_asked_for, names_of_all_forms
+from .inputs import (
+    HEADERS,
+    IN_ADDRESSES,
+    IN_FORMS,
+    METHODS,
+    NASTY,
+    SIGNS,
+    UNKNOWN,
+    bodies,
+    header_values,
+    joined,
+    values,
+)
 from .validity import Watch, what_is_wrong
 from .wire import Answer, Pairs, Request, encoded, segment
 from .world import CALLERS, FROM_ELSEWHERE, TOKEN, World
@@ -100,7 +112,7 @@ async def learned(world: World) -> Known:
             seed, seen = waiting.pop(0), seen + 1
             answer = await world.ask(request_of(world, caller, seed))
             if "html" in answer.headers.get("content-type", ""):
-                found = Page(seed.path, answer.body.decode())
+                found = Page(seed.path, answer.body.decode(), caller)
                 waiting += [one for one in found.seeds if known.add(one) and one.method == "GET"]
     with names_asked_for() as asked:
         for route in known.routes:
@@ -127,9 +139,31 @@ def request_of(world: World, caller: str, seed: Seed) -> Request:
 Input = tuple[str, Seed, list[tuple[str, bytes]], tuple[bytes, bytes] | None]
 
 
+Target = tuple[Seed, bool, int]
+
+
+def targets(known: Known) -> list[Target]:
+    """Every field of every form, and every parameter of every link: True for those of forms."""
+    seeds = [seed for name in sorted(known.seeds) for seed in known.seeds[name]]
+    places = [(seed, in_form) for seed in seeds for in_form in (True, False)]
+    return [(seed, in_form, n) for seed, in_form in places for n in range(len(seed.fields if in_form else seed.query))]
+
+
 @st.composite
-def inputs(draw: Any, known: Known, route: Route, ids: list[str]) -> Input:
-    """Who asks this address for what, with which headers, and perhaps with a body that is no form."""
+def careful(draw: Any, known: Known, target: Target, ids: list[str]) -> Input:
+    """Somebody who may, and a request that would do, but for this one value."""
+    seed, in_form, place = target
+    pairs = list(seed.fields if in_form else seed.query)
+    name, value = pairs[place]
+    worse = values(known.words + ids, IN_FORMS if in_form else IN_ADDRESSES)
+    pairs[place] = (name, draw(st.one_of(worse, st.sampled_from(SIGNS).map(lambda sign: joined(value, sign)))))
+    changed = seed._replace(fields=pairs) if in_form else seed._replace(query=pairs)
+    return draw(st.sampled_from([seed.caller, seed.caller, "staff"])), changed, [], None
+
+
+@st.composite
+def wild(draw: Any, known: Known, route: Route, ids: list[str]) -> Input:
+    """Anybody, with any number of things wrong: in the address, the form, the headers, the kind of body."""
     seed: Seed = draw(st.sampled_from(known.seeds[route.name]))
     words = known.words + ids
     path = seed.path
@@ -174,31 +208,39 @@ def _changed(draw: Any, pairs: Pairs, names: list[str], value: st.SearchStrategy
 
 
 def drawn(known: Known, ids: list[str], count: int) -> list[Input]:
-    """As many for each address, in one order for all."""
-    found: list[Input] = []
+    """Half of them with one value that is wrong, as many for each; half wild, as many for each address. All mixed."""
+    wrong_values = [careful(known, target, ids) for target in targets(known)]
+    found = [one for strategy in wrong_values for one in some(strategy, count // 2 // len(wrong_values))]
     for route in known.routes:
-
-        @hypothesis(
-            max_examples=max(count // len(known.routes), 1),
-            derandomize=not MORE,
-            database=None,
-            deadline=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(inputs(known, route, ids))
-        def collect(one: Input) -> None:
-            found.append(one)
-
-        collect()
+        found += some(wild(known, route, ids), count // 2 // len(known.routes))
     random.Random(len(found)).shuffle(found)
     return found
 
 
-def sent(world: World, one: Input) -> Request:
+def some(strategy: st.SearchStrategy[Input], count: int) -> list[Input]:
+    found: list[Input] = []
+
+    @hypothesis(
+        max_examples=max(count, 1),
+        derandomize=not MORE,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def collect(one: Input) -> None:
+        found.append(one)
+
+    collect()
+    return found
+
+
+def sent(world: World, one: Input, number: int) -> Request:
     caller, seed, headers, body = one
     usual = request_of(world, caller, seed)
-    kind, content = body or (FORM.encode(), usual.body)
+    fresh = usual.body.replace(encoded([("", NEW_ADDRESS)]), encoded([("", f"{number}{NEW_ADDRESS}")]))
+    kind, content = body or (FORM.encode(), fresh)
     given = dict(usual.headers) | {"Content-Type": kind, "Content-Length": str(len(content)).encode()} | dict(headers)
     return usual._replace(headers=tuple(given.items()), body=content)
 
@@ -236,7 +278,7 @@ async def test_no_input_breaks_the_server_or_what_is_stored(world: World, capsys
             wrong += await what_is_wrong(world.database)
             await world.renew()
             await watch.look()
-        request = sent(world, one)
+        request = sent(world, one, number)
         try:
             answer = await world.ask(request)
         except Exception as error:  # as a server that is handed one
