@@ -2,13 +2,33 @@
 
 import json
 import time
+from urllib.parse import urlencode
 
 import pytest
 
-from .production import HOST, Server
+from tests.access.people import PASSWORD
+
+from .production import HOST, OVER_TLS, Answer, Server
 
 SIGN_IN = "/accounts/sign-in"
 LARGE = b"x" * 5_000_000
+
+
+def attributes(cookie: str) -> set[str]:
+    return {part.strip() for part in cookie.split(";")[1:]}
+
+
+def send(server: Server, path: str, cookies: list[str], fields: dict[str, str]) -> Answer:
+    """A form, as a browser sends one that stands on a page over TLS."""
+    [secret] = [one.partition("=")[2] for one in cookies if one.startswith("__Host-qulab-csrf=")]
+    headers = {
+        **OVER_TLS,
+        "Cookie": "; ".join(cookies),
+        "Referer": f"https://{HOST}{path}",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-CSRFToken": secret,
+    }
+    return server.ask(path, method="POST", body=urlencode(fields).encode(), headers=headers)
 
 
 class TestTransport:
@@ -40,18 +60,25 @@ class TestTransport:
 class TestCookies:
     def test_that_of_the_forms_is_bound_to_host_and_tls(self, server: Server) -> None:
         [cookie] = server.ask(SIGN_IN).cookies
-        name, *attributes = (part.strip() for part in cookie.split(";"))
 
-        assert name.startswith("__Host-qulab-csrf=")
-        assert {"HttpOnly", "Secure", "SameSite=Lax", "Path=/"} <= set(attributes)
-        assert not any(one.lower().startswith("domain") for one in attributes)
+        assert cookie.startswith("__Host-qulab-csrf=")
+        assert {"HttpOnly", "Secure", "SameSite=Lax", "Path=/"} <= attributes(cookie)
+        assert not any(one.lower().startswith("domain") for one in attributes(cookie))
 
-    def test_a_made_up_session_is_taken_back_with_the_same_attributes(self, server: Server) -> None:
-        answer = server.ask("/admin/", headers={"X-Forwarded-Proto": "https", "Cookie": "__Host-qulab-session=made-up"})
+    def test_so_is_that_of_a_session_from_its_first_answer_to_its_last(self, server: Server) -> None:
+        page = server.ask("/accounts/sign-up")
+        jar = [page.cookies[0].partition(";")[0]]
+        given = {"name": "A Person", "email": "person@example.com", "new": PASSWORD, "again": PASSWORD}
 
-        [cookie] = answer.cookies
-        assert cookie.startswith('__Host-qulab-session="";')
-        assert {"Secure", "SameSite=Lax", "Path=/", "Max-Age=0"} <= {part.strip() for part in cookie.split(";")}
+        entered = send(server, "/accounts/sign-up", jar, given)
+        [session] = [one for one in entered.cookies if one.startswith("__Host-qulab-session=")]
+        renewed = [one.partition(";")[0] for one in entered.cookies]
+        left = send(server, "/accounts/sign-out", renewed, {})
+
+        assert entered.status in {302, 303}
+        assert {"HttpOnly", "Secure", "SameSite=Lax", "Path=/"} <= attributes(session)
+        [over] = [one for one in left.cookies if one.startswith("__Host-qulab-session=")]
+        assert {"Secure", "SameSite=Lax", "Path=/", "Max-Age=0"} <= attributes(over)
 
 
 class TestSizes:
