@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from sqlalchemy import event
 
 from qulab.db.engine import Database, get_database
@@ -21,6 +22,7 @@ from qulab.lab.experiments import (
     pool_ways,
     queries,
     repository_questions,
+    sign_in,
 )
 from qulab.lab.experiments.cache_pairs import ContestParameters
 from qulab.lab.experiments.in_process import PageFailed
@@ -39,6 +41,12 @@ SMALL: dict[str, msgspec.Struct] = {
     "outbox": SMALL_OUTBOX,
 }
 PAGES = pages.PagesParameters(users=210, scores_per_user=1, events=110, repeats=1)
+
+
+class ShortHasher(PBKDF2PasswordHasher):
+    """The real one, with a twentieth of the work."""
+
+    iterations = 50_000
 
 
 @contextmanager
@@ -199,6 +207,24 @@ class TestAdmin:
         assert [(one.form, one.rows) for one in result.files] == [("csv", 301), ("json", 301)]
         assert all(one.deep > 0 and one.last > 0 for one in result.ratios)
         assert {len(row) for row in admin_lists.rows(result).rows} == {len(admin_lists.rows(result).headings)}
+        assert progress.reached_its_total
+        assert await traces.all() == before
+
+
+class TestSignIn:
+    async def test_measures_both_kinds_and_the_others_and_leaves_nothing(
+        self, bench: Bench, traces: Traces, progress: Watched, settings: Any
+    ) -> None:
+        settings.PASSWORD_HASHERS = ["tests.bench.test_experiments.ShortHasher"]
+        before = await traces.all()
+
+        result = await sign_in.run(sign_in.SignInParameters(tries=3), bench, progress)
+
+        assert (result.known.n, result.unknown.n) == (3, 3)
+        assert result.known.low > 0
+        assert 0 <= result.difference < 1
+        assert result.others_alone.n == result.others_meanwhile.n > 0
+        assert {len(row) for row in sign_in.rows(result).rows} == {len(sign_in.rows(result).headings)}
         assert progress.reached_its_total
         assert await traces.all() == before
 

@@ -17,6 +17,7 @@ from qulab.lab.experiments import (
     queries,
     repository,
     seed,
+    sign_in,
 )
 
 EXPERIMENTS: Mapping[str, AnyExperiment] = {
@@ -33,6 +34,7 @@ EXPERIMENTS: Mapping[str, AnyExperiment] = {
         seed.EXPERIMENT,
         pages.EXPERIMENT,
         admin_lists.EXPERIMENT,
+        sign_in.EXPERIMENT,
         http.EXPERIMENT,
         repository.EXPERIMENT,
     )
