@@ -89,7 +89,8 @@ class PasswordField(PlainField):
 
 
 def normalized(password: str) -> str:
-    return normalize("NFKC", password)
+    """What is too long stays as it is: to compose it takes the square of its length, and it is refused anyway."""
+    return normalize("NFKC", password) if len(password) <= LONGEST_PASSWORD else password
 
 
 def current_password(label: Any = PASSWORD, **options: Any) -> PasswordField:

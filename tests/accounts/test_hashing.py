@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import BasePasswordHasher, MD5PasswordHasher, make_password
 
+from accounts.forms import LONGEST_PASSWORD, SignInForm, normalized
 from accounts.hashing import Busy, Checked, Hasher, check_password, hash_password, hashers
 
 
@@ -30,6 +31,15 @@ class CountedHasher(MD5PasswordHasher):
 def counted(settings: Any) -> type[CountedHasher]:
     settings.PASSWORD_HASHERS = ["tests.accounts.test_hashing.CountedHasher"]
     return CountedHasher
+
+
+def test_what_is_too_long_is_not_composed() -> None:
+    """To put combining letters into their order takes the square of their number, in the event loop."""
+    long = "a" + "\u0301" * LONGEST_PASSWORD + "\u0327"
+
+    assert normalized(long) is long
+    assert normalized("e\u0301") == "\u00e9"
+    assert SignInForm({"email": "a@example.com", "password": long}).errors["password"]
 
 
 @pytest.fixture
