@@ -12,12 +12,13 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.cache import add_never_cache_headers, patch_cache_control, patch_vary_headers
 from django.utils.http import urlencode
 
 from qulab.access.needs import Need, need_of
 from qulab.access.person import PERSON, UNKNOWN, Person, meet, operator
-from qulab.access.sessions import SessionsAway, SessionStore, find_person
+from qulab.access.sessions import SIGNED_OUT, SessionsAway, SessionStore, find_person
+from qulab.db.errors import is_outage
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,8 @@ class AccessMiddleware:
         if PERSON in request.__dict__:  # it was asked who this is
             patch_vary_headers(response, ("Cookie",))
         if request.session.accessed:
-            patch_cache_control(response, private=True)
+            # Not even the browser: on a shared machine its next user could go back.
+            patch_cache_control(response, private=True, no_store=True)
             await _keep(request, response)
         return response
 
@@ -59,7 +61,9 @@ class AccessMiddleware:
             need = LAB_NEEDS[settings.LAB]
         try:
             person = await _who(request)
-        except SessionsAway:
+        except Exception as error:
+            if not _is_away(error):
+                raise
             if need is not Need.ANYONE:
                 return away(request)
             person, request.__dict__[UNKNOWN] = None, True
@@ -67,16 +71,21 @@ class AccessMiddleware:
         return _answer(request, need, person)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """A view that needed the sessions itself, and found them away."""
-        return away(request) if isinstance(exception, SessionsAway) else None
+        """A view that needed the sessions or the database itself, and found them away."""
+        return away(request) if _is_away(exception) else None
 
 
 def away(request: HttpRequest) -> HttpResponse:
-    """Nobody is shown as signed out because Redis is away."""
+    """Nobody is shown as signed out because Redis or the database is away."""
     response = render(request, "503.html", status=HTTPStatus.SERVICE_UNAVAILABLE)
     response["Retry-After"] = RETRY_SECONDS
+    add_never_cache_headers(response)
     response._has_been_logged = True  # type: ignore[attr-defined]  # it is no error of ours
     return response
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, SessionsAway) or is_outage(error)
 
 
 async def _who(request: HttpRequest) -> Person | None:
@@ -100,13 +109,14 @@ def _refused(request: HttpRequest) -> HttpResponse:
 
 
 async def _keep(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Save what changed in the session, and send its cookie along; take the cookie back where there is no session."""
+    """Save what changed in the session, and send its cookie along; take the cookie back from who signed out.
+
+    From nobody else: an answer to an older cookie may arrive after a newer one was sent, and must not take that.
+    """
     session, name = request.session, settings.SESSION_COOKIE_NAME
-    if session.is_empty():
-        if name in request.COOKIES:
-            response.delete_cookie(name, samesite="Lax")
-        return
-    if not session.modified:
+    if request.__dict__.get(SIGNED_OUT) and session.is_empty():
+        response.delete_cookie(name, samesite="Lax")
+    if session.is_empty() or not session.modified:
         return
     try:
         await session.asave()

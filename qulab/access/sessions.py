@@ -22,8 +22,10 @@ from qulab.access.person import Known, Person, known, meet
 from qulab.cache.client import STREAMS_TIMEOUT, create_redis
 from qulab.db.loop import PerLoop
 
-USER, FINGERPRINT, RENEWED = "user", "fingerprint", "renewed"
+USER, FINGERPRINT, OPENED, RENEWED = "user", "fingerprint", "opened", "renewed"
 KEY_BYTES = 32
+SIGNED_OUT = "_signed_out"
+LONGEST, LONGEST_OF_STAFF = 30 * 24 * 3600, 12 * 3600  # seconds since the password was asked for
 RENEW_AFTER = 24 * 3600  # seconds: so often the browser gets its cookie again, with a later end
 
 redis_of_sessions: PerLoop[Redis] = PerLoop(
@@ -88,18 +90,39 @@ class SessionStore(SessionBase):
 async def sign_in(request: HttpRequest, account: Known) -> None:
     """Open a session under a new key: one that somebody knew before is worth nothing. Raises SessionsAway."""
     session = request.session
-    await session.aflush()
-    await session.acreate()
-    await session.aupdate({USER: account.person.id, FINGERPRINT: account.fingerprint, RENEWED: time.time()})
-    await session.asave()
-    await _list(account.person.id, session.session_key)
+    try:
+        await _open(session, account)
+    except SessionsAway:
+        session.clear()  # who is told that this failed must not find out later that it did not
+        session.modified = False
+        raise
     rotate_token(request)
     meet(request, account.person)
 
 
+async def _open(session: SessionBase, account: Known) -> None:
+    await _end(session)
+    await session.acreate()
+    # Noted first: a session that cannot be found could not be taken back.
+    await _list(account.person.id, session.session_key)
+    now = time.time()
+    await session.aupdate({USER: account.person.id, FINGERPRINT: account.fingerprint, OPENED: now, RENEWED: now})
+    await session.asave()
+
+
+async def _end(session: SessionBase) -> None:
+    """End a session, and forget that its person had it."""
+    user_id, key = await session.aget(USER), session.session_key
+    await session.aflush()
+    if user_id is not None:
+        async with _asked():
+            await redis_of_sessions.get().zrem(_names_of(user_id), _name(key))
+
+
 async def sign_out(request: HttpRequest) -> None:
-    """End this session. Raises SessionsAway."""
-    await request.session.aflush()
+    """End this session, and take its cookie back. Raises SessionsAway."""
+    await _end(request.session)
+    request.__dict__[SIGNED_OUT] = True
     rotate_token(request)
     meet(request, None)
 
@@ -109,12 +132,12 @@ async def end_sessions(user_id: str, *, but: str | None = None) -> int:
     kept = _name(but) if but else None
     async with _asked():
         redis = redis_of_sessions.get()
-        names = [name for name in await redis.smembers(_names_of(user_id)) if name != kept]
+        names = [str(name) for name in await redis.zrange(_names_of(user_id), 0, -1) if name != kept]
         if not names:
             return 0
         async with redis.pipeline(transaction=True) as pipe:
             pipe.delete(*names)
-            pipe.srem(_names_of(user_id), *names)
+            pipe.zrem(_names_of(user_id), *names)
             ended, _removed = await pipe.execute()
     return int(ended)
 
@@ -127,19 +150,25 @@ async def find_person(request: HttpRequest) -> Person | None:
         return None
     account = await known(user_id)
     if account is None or not constant_time_compare(account.fingerprint, await session.aget(FINGERPRINT, "")):
-        await session.aflush()
+        await _end(session)
         return None
-    if time.time() - await session.aget(RENEWED, 0.0) > RENEW_AFTER:
-        await session.aset(RENEWED, time.time())
+    now = time.time()
+    if now - await session.aget(OPENED, 0.0) > (LONGEST_OF_STAFF if account.person.is_staff else LONGEST):
+        await _end(session)
+        return None
+    if now - await session.aget(RENEWED, 0.0) > RENEW_AFTER:
+        await session.aset(RENEWED, now)
         await _list(user_id, session.session_key)
     return account.person
 
 
 async def _list(user_id: str, session_key: str | None) -> None:
-    """Note a session under its person. The note lives as long as the youngest session can."""
+    """Note a session under its person, with the moment until which it can live; forget those that are over."""
+    now, lives = time.time(), settings.SESSION_COOKIE_AGE + RENEW_AFTER
     async with _asked(), redis_of_sessions.get().pipeline(transaction=True) as pipe:
-        pipe.sadd(_names_of(user_id), _name(session_key))
-        pipe.expire(_names_of(user_id), settings.SESSION_COOKIE_AGE + RENEW_AFTER)
+        pipe.zremrangebyscore(_names_of(user_id), 0, now)
+        pipe.zadd(_names_of(user_id), {_name(session_key): now + lives})
+        pipe.expire(_names_of(user_id), lives)
         await pipe.execute()
 
 
