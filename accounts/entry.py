@@ -11,6 +11,8 @@ from qulab.db.engine import Database
 from qulab.db.errors import Conflict
 from qulab.db.repository import conflicts
 
+ATTEMPTS = 2
+
 
 class WrongPassword(Exception):
     """This is not the password of the account. Try again, or have a mail sent that sets a new one."""
@@ -22,17 +24,19 @@ class LinkIsOver(Exception):
 
 async def sign_in(database: Database, *, email: str, password: str) -> Known:
     """Who has this address and password. Raises WrongPassword, of which nothing tells why, and Busy."""
-    async with database.reading() as session:
-        holder = await holder_of_email(session, normalize_email(email))
-    checked = await check_password(password, holder.password if holder else None)
-    if holder is None or not checked.right:
-        raise WrongPassword
-    encoded = await hash_password(password) if checked.outdated else holder.password
-    async with database.writing() as session:
-        if not await note_sign_in(session, holder, encoded):  # changed since it was read
-            raise WrongPassword
-        await session.commit()
-    return holder.with_password(encoded).known
+    for _ in range(ATTEMPTS):
+        async with database.reading() as session:
+            holder = await holder_of_email(session, normalize_email(email))
+        checked = await check_password(password, holder.password if holder else None)
+        if holder is None or not checked.right:
+            break
+        encoded = await hash_password(password) if checked.outdated else holder.password
+        async with database.writing() as session:
+            if await note_sign_in(session, holder, encoded):
+                await session.commit()
+                return holder.with_password(encoded).known
+        # It is another one since it was read, or the same password was hashed anew by another sign-in.
+    raise WrongPassword
 
 
 async def sign_up(database: Database, *, email: str, name: str, password: str) -> Known:

@@ -26,8 +26,7 @@ async def sign_in(request: HttpRequest) -> HttpResponseBase:
     if not form.is_valid():
         return refused(request, "sign_in", {"form": form, "next": after})
     email = form.cleaned_data["email"]
-    refusal = await tries.one_more_from(request, tries.SIGN_IN_FROM) or await tries.one_more(tries.SIGN_IN, email)
-    if refusal:
+    if refusal := await tries.one_more_sign_in(request, email):
         return limits.too_many(request, refusal)
     try:
         account = await entry.sign_in(get_database(), **form.cleaned_data)
@@ -35,7 +34,7 @@ async def sign_in(request: HttpRequest) -> HttpResponseBase:
         form.add_error(None, _("No account has this address with this password."))
         return refused(request, "sign_in", {"form": form, "next": after})
     await sessions.sign_in(request, account)
-    await limits.clear(tries.SIGN_IN, email)
+    await tries.forget_sign_ins(request, email)
     return HttpResponseRedirect(after) if after else to("profile")
 
 

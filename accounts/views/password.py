@@ -115,7 +115,8 @@ async def _set_new(request: HttpRequest, holder: Holder) -> HttpResponseBase:
     await entry.set_password(get_database(), holder=holder, password=form.cleaned_data["new"])
     with suppress(SessionsAway):  # they are over all the same: they were opened with the old password
         await sessions.end_sessions(holder.id)
-    await limits.clear(tries.SIGN_IN, holder.email)
+    await limits.clear(tries.SIGN_IN_ANYWHERE, holder.email)
+    await tries.forget_sign_ins(request, holder.email)
     return _without_link(to("sign-in", done="reset"))
 
 

@@ -56,7 +56,8 @@ async def _asked_for_password(request: HttpRequest, person: Person, form: Profil
     if not password:
         form.add_error("password", _("Another address needs your password."))
         return refused(request, "edit", {"form": form})
-    if refusal := await tries.one_more(tries.CONFIRM, person.id):
+    refusal = await tries.one_more(tries.CONFIRM, person.id) or await tries.one_more(tries.ADDRESS, person.id)
+    if refusal:  # the second is never forgotten: each answer tells whether an address is taken
         return limits.too_many(request, refusal)
     try:
         await entry.confirm(get_database(), user_id=person.id, password=password)

@@ -57,13 +57,32 @@ class TestSignIn:
             await somebody(database)
 
         answers = await guess(browser, 12)
-        right = await sign_in(Elsewhere())
+        right = await sign_in(browser)
 
         assert answers == [422] * 10 + [429] * 2
         assert right.status_code == 429  # the right password opens nothing to who guesses on
         assert 0 < int(right["Retry-After"]) <= 900
         assert "again and again" in words(right)
         assert len(hashed) == 10
+
+    async def test_from_one_place_does_not_keep_its_person_out_from_another(
+        self, browser: AsyncClient, database: Database
+    ) -> None:
+        await somebody(database)
+        await guess(browser, 12)
+
+        assert (await sign_in(Elsewhere())).status_code == 302
+
+    async def test_of_one_account_is_refused_in_the_end_wherever_it_comes_from(
+        self, browser: AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert tries.SIGN_IN_ANYWHERE.amount == 100
+        few = msgspec.structs.replace(tries.SIGN_IN_ANYWHERE, amount=4)
+        monkeypatch.setattr(tries, "SIGN_IN_ANYWHERE", few)
+
+        answers = await guess(browser, 3) + await guess(Elsewhere(), 2)
+
+        assert answers == [422] * 4 + [429]
 
     async def test_that_succeeds_clears_the_count_of_its_account(
         self, browser: AsyncClient, database: Database
@@ -139,23 +158,23 @@ class TestOthers:
             assert answers == [302, 302, 302, 429]
 
     @pytest.mark.parametrize(
-        ("page", "fields"),
+        ("page", "most", "fields"),
         [
-            ("password", {"current": "wrong", "new": NEW, "again": NEW}),
-            ("delete", {"password": "wrong"}),
-            ("edit", {"name": "A", "email": "new@example.com", "version": "1", "password": "wrong"}),
+            ("password", 10, {"current": "wrong", "new": NEW, "again": NEW}),
+            ("delete", 10, {"password": "wrong"}),
+            ("edit", 5, {"name": "A", "email": "new@example.com", "version": "1", "password": "wrong"}),
         ],
     )
     async def test_no_page_lets_one_guess_the_password_of_an_open_session(
-        self, browser: AsyncClient, database: Database, hashed: list[str], page: str, fields: dict[str, str]
+        self, browser: AsyncClient, database: Database, hashed: list[str], page: str, most: int, fields: dict[str, str]
     ) -> None:
         await somebody(database)
         await sign_in(browser)
 
-        answers = [(await post(browser, page, **fields)).status_code for _ in range(11)]
+        answers = [(await post(browser, page, **fields)).status_code for _ in range(most + 1)]
 
-        assert answers == [422] * 10 + [429]
-        assert len(hashed) == 11  # the sign-in is one of them
+        assert answers == [422] * most + [429]
+        assert len(hashed) == most + 1  # the sign-in is one of them
 
     async def test_an_export_is_bounded(self, browser: AsyncClient, database: Database) -> None:
         await somebody(database)
