@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, or_, select, union_all
+from sqlalchemy import ColumnElement, and_, or_, select, union_all
 
 from accounts.models import Credentials, User
 from accounts.selectors import owned_by, related_model
@@ -18,6 +18,8 @@ from qulab.db.engine import Database
 
 PAGE = 200  # rows
 SECRET = frozenset({"password"})
+OF_STAFF = frozenset({"actor_id", "reason"})  # who changed something of this person
+OF_OTHERS = frozenset({"row_id", "changes", "filter", "reason"})  # whom this person, as staff, changed something of
 
 
 async def export(database: Database, user_id: str) -> AsyncIterator[bytes]:
@@ -25,22 +27,23 @@ async def export(database: Database, user_id: str) -> AsyncIterator[bytes]:
     yield b'{"exported_at":' + msgspec.json.encode(utcnow())
     yield b',"profile":' + msgspec.json.encode(await _one(database, User, User.id == user_id))
     yield b',"account":' + msgspec.json.encode(await _one(database, Credentials, owned_by(Credentials, user_id)))
-    for name, model, where in _lists(user_id):
+    for name, model, where, hidden in _lists(user_id):
         yield b',"' + name.encode() + b'":['
-        async for piece in _rows(database, model, where):
+        async for piece in _rows(database, model, where, hidden):
             yield piece
         yield b"]"
     yield b"}"
 
 
-def _lists(user_id: str) -> list[tuple[str, Any, ColumnElement[bool]]]:
+def _lists(user_id: str) -> list[tuple[str, Any, ColumnElement[bool], frozenset[str]]]:
     models = {name: related_model(name) for name in ("assessments", "scores")}
     about = DomainEvent.aggregate_id
     ids = [select(model.id).where(owned_by(model, user_id)) for model in models.values()]
     return [
-        *((name, model, owned_by(model, user_id)) for name, model in models.items()),
-        ("events", DomainEvent, or_(about == user_id, about.in_(union_all(*ids)))),
-        ("changes", Audit, or_((Audit.list_name == "users") & (Audit.row_id == user_id), Audit.actor_id == user_id)),
+        *((name, model, owned_by(model, user_id), SECRET) for name, model in models.items()),
+        ("events", DomainEvent, or_(about == user_id, about.in_(union_all(*ids))), SECRET),
+        ("changes", Audit, and_(Audit.list_name == "users", Audit.row_id == user_id), OF_STAFF),
+        ("deeds", Audit, Audit.actor_id == user_id, OF_OTHERS),
     ]
 
 
@@ -50,19 +53,21 @@ async def _one(database: Database, model: Any, where: ColumnElement[bool]) -> di
     return _values(found) if found else None
 
 
-async def _rows(database: Database, model: Any, where: ColumnElement[bool]) -> AsyncIterator[bytes]:
+async def _rows(
+    database: Database, model: Any, where: ColumnElement[bool], hidden: frozenset[str]
+) -> AsyncIterator[bytes]:
     last, comma = "", b""
     while True:
         async with database.reading() as session:
             statement = select(model).where(where, model.id > last).order_by(model.id).limit(PAGE)
             rows = (await session.scalars(statement)).all()
         if rows:
-            yield comma + b",".join(msgspec.json.encode(_values(row)) for row in rows)
+            yield comma + b",".join(msgspec.json.encode(_values(row, hidden)) for row in rows)
             last, comma = rows[-1].id, b","
         if len(rows) < PAGE:
             return
 
 
-def _values(row: Any) -> dict[str, Any]:
+def _values(row: Any, hidden: frozenset[str] = SECRET) -> dict[str, Any]:
     names = [attribute.key for attribute in type(row).__mapper__.column_attrs]
-    return {name: getattr(row, name) for name in names if name not in SECRET}
+    return {name: getattr(row, name) for name in names if name not in hidden}

@@ -13,6 +13,9 @@ from qulab.db.session import Session
 MOST_FORGOTTEN = 1000  # rows of one statement: databases bound the parameters
 
 
+SEARCHED, HIDDEN = "q", "…"  # a search is for people, whose deletion it would outlive
+
+
 class Via(StrEnum):
     PERSON = "person"
     OPERATOR = "operator"
@@ -40,7 +43,7 @@ def record(
         row_id=row_id,
         rows=rows,
         changes=dict(changes or {}),
-        filter=dict(filter or {}),
+        filter={name: HIDDEN if name == SEARCHED else value for name, value in (filter or {}).items()},
         reason=reason,
     )
     session.add(entry)

@@ -101,26 +101,31 @@ class TestSomebodyWhoIsHere:
         person = await somebody(database)
         before = (await stored(database)).password
 
-        said = await createstaff("--email", EMAIL)
+        said = await createstaff("--email", EMAIL, "--keep-password")
 
         row = await stored(database)
         assert said == f"Test Person <{EMAIL}> is staff.\n"
         assert (row.is_staff, row.password) == (True, before)
         assert await audited(database) == [("command", "update", person.id, {"is_staff": [False, True]})]
-        assert "already" in await createstaff("--email", EMAIL)
+        assert "already" in await createstaff("--email", EMAIL, "--keep-password")
 
-    async def test_gets_a_new_password_only_where_that_was_asked_for(
+    async def test_gets_a_new_password_so_that_who_took_the_address_first_is_out(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await somebody(database)
 
-        with pytest.raises(CommandError, match="Add --set-password"):
-            await createstaff("--email", EMAIL, "--password-stdin")
-        await createstaff(
-            "--email", EMAIL, "--set-password", "--password-stdin", stdin=f"{NEW}\n", monkeypatch=monkeypatch
-        )
+        with pytest.raises(CommandError, match="There is no terminal"):
+            await createstaff("--email", EMAIL, monkeypatch=monkeypatch)
+        assert not (await stored(database)).is_staff
+        await createstaff("--email", EMAIL, "--password-stdin", stdin=f"{NEW}\n", monkeypatch=monkeypatch)
 
         assert check_password(NEW, (await stored(database)).password)
+
+    async def test_keeps_a_password_or_gets_one(self, database: Database) -> None:
+        await somebody(database)
+
+        with pytest.raises(CommandError, match="exclude each other"):
+            await createstaff("--email", EMAIL, "--keep-password", "--password-stdin")
 
     async def test_gets_a_first_password_where_there_is_none(
         self, database: Database, monkeypatch: pytest.MonkeyPatch

@@ -250,6 +250,26 @@ class TestExport:
         assert check_password(PASSWORD, credentials.password)
         assert credentials.password not in document
 
+    async def test_of_who_was_staff_says_nothing_of_whom_they_changed(
+        self, browser: AsyncClient, database: Database
+    ) -> None:
+        person, other = await somebody(database), await somebody(database, email=OTHER)
+        entry = {"via": "person", "action": "update", "list_name": "users"}
+        await store(
+            database,
+            Audit(**entry, actor_id=person.id, row_id=other.id, changes={"email": [OTHER, "new@example.com"]}),
+            Audit(**entry, actor_id=other.id, row_id=person.id, changes={"name": ["Ada", "Eda"]}, reason="asked"),
+        )
+        await sign_in(browser)
+
+        answer = await browser.get("/accounts/export.json")
+        document = b"".join([piece async for piece in answer.streaming_content]).decode()
+
+        (change,), (deed,) = json.loads(document)["changes"], json.loads(document)["deeds"]
+        assert change["changes"] == {"name": ["Ada", "Eda"]}
+        assert deed["action"] == "update"
+        assert not any(secret in document for secret in (OTHER, "new@example.com", other.id, "asked"))
+
     async def test_of_somebody_else_cannot_be_asked_for(self, browser: AsyncClient, database: Database) -> None:
         person, other = await somebody(database), await somebody(database, email=OTHER)
         await sign_in(browser)

@@ -25,7 +25,11 @@ class Command(AsyncCommand):
         parser.add_argument("--email", required=True, help="the address that they sign in with")
         parser.add_argument("--name", default="", help="of a person who is not here yet")
         parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
-        parser.add_argument("--set-password", action="store_true", help="give a person who has a password a new one")
+        parser.add_argument(
+            "--keep-password",
+            action="store_true",
+            help="let a person keep the password they have: only if you know that the account is theirs",
+        )
         parser.add_argument("--remove", action="store_true", help="take the rights away; the account stays")
 
     async def execute_async(self, **options: Any) -> None:
@@ -48,9 +52,9 @@ class Command(AsyncCommand):
         self.stdout.write(f"Stored {typed['name']} <{typed['email']}>, who is staff.")
 
     async def _promote(self, holder: Holder, options: dict[str, Any]) -> None:
-        needed = options["set_password"] or not holder.password
+        needed = not (options["keep_password"] and holder.password)
         if not needed and options["password_stdin"]:
-            raise CommandError(f"{holder.email} has a password. Add --set-password to replace it.")
+            raise CommandError("--keep-password and --password-stdin exclude each other.")
         if not needed and holder.is_staff:
             self.stdout.write(f"{holder.name} <{holder.email}> is staff already: nothing to do.")
             return
