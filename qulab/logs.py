@@ -11,9 +11,11 @@ HIDDEN = "…"
 NETWORK_BITS = {4: 24, 6: 48}  # of a caller's address that are written
 SERVER_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
 
-_NAME = r"\w{0,30}(?:password|passwd|token|secret|api_?key|session|authorization|cookie)\w{0,30}"
+_NAME = r"\w{0,30}(?:password|passwd|token|secret|api_?key|session|authorization|cookie|reset)\w{0,30}"
 # Each pattern takes a time that grows with the text, not with its square: a caller chooses the path that is logged.
+_ATOM = r"[\w.!#$%&'*+=?^`{|}~-]"  # of the local part of an address, RFC 5322
 RULES = [
+    (r"(?i)\b(bearer\s+)[\w.~+/=-]+", rf"\1{HIDDEN}"),
     # What PostgreSQL and its driver tell of a row: "Key (email)=(…) already exists.", "Failing row contains (…)."
     (r"(?s)\bDETAIL:\s.*?(?=\n(?:HINT|\[SQL|Traceback|\s*File \"|The above|During handling)|\Z)", f"DETAIL: {HIDDEN}"),
     (r"(invalid input (?:for query argument \$\d+|syntax for type [\w ]+):).*", rf"\1 {HIDDEN}"),
@@ -21,7 +23,9 @@ RULES = [
     (rf"(?i)(['\"]{_NAME}['\"]\s*[:,]\s*)(['\"]).*?\2", rf"\1\2{HIDDEN}\2"),  # in a dict, or a pair
     (rf"(?i)\b({_NAME}=)[^\s&;,)]+", rf"\1{HIDDEN}"),  # in a form, a query, a cookie
     (r"(/accounts/reset/)[^\s\"'?]+", rf"\1{HIDDEN}"),  # whoever has it, may enter
-    (r"(?<![\w.+'~-])[\w.+'~-]++(?:@|%40)(?=[\w-]*\.|\[)[\w.\[\]:-]+", f"{HIDDEN}@{HIDDEN}"),  # of a person
+    (r'"[^"\n]{1,64}+"@[\w.\[\]:-]+', f"{HIDDEN}@{HIDDEN}"),  # of a person, in quotes
+    (r"(?<![\w.+'~-])[\w.+'~-]++%40[\w.\[\]:-]+", f"{HIDDEN}@{HIDDEN}"),  # of a person, in a path
+    (rf"(?<!{_ATOM}){_ATOM}++@(?=[\w-]*\.|\[|localhost\b)[\w.\[\]:-]+", f"{HIDDEN}@{HIDDEN}"),  # of a person
 ]
 _RULES = [(re.compile(pattern), instead) for pattern, instead in RULES]
 

@@ -7,9 +7,11 @@ three that the settings silence, and for all that Django leaves out where it has
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's name for it
+from django.http.request import validate_host
 from django.utils.module_loading import import_string
 
 MONTH = 30 * 24 * 3600  # seconds
@@ -68,6 +70,12 @@ SETTINGS: dict[str, tuple[Fits, str]] = {
     "CSRF_COOKIE_HTTPONLY": (_is_on, "scripts can read the cookie of the forms"),
     "CSRF_COOKIE_NAME": (_is_host_cookie, f"without the prefix {HOST_PREFIX} a subdomain may set it"),
     "CSRF_TRUSTED_ORIGINS": (lambda origins: all(one.startswith("https://") for one in origins), "one is without TLS"),
+    "ALLOWED_HOSTS": (lambda hosts: "*" not in hosts, "whatever a request calls this host is believed"),
+    "SITE_URL": (
+        lambda url: url.startswith("https://") and validate_host(urlsplit(url).hostname or "", settings.ALLOWED_HOSTS),
+        "links in mail let their reader set a password: they must lead here, over TLS. Set QULAB_SITE_URL",
+    ),
+    "STOCK_DJANGO": (lambda stock: not stock, "Django's own path bounds no headers, and no body while it is read"),
     "EMAIL_BACKEND": (
         lambda path: "console" not in path,
         "links that reset a password are written to the log and reach nobody: set QULAB_EMAIL_HOST",

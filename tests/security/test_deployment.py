@@ -39,6 +39,7 @@ def production(settings: Any) -> Any:
     settings.SECURE_HSTS_SECONDS = 365 * 24 * 3600
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
     settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
+    settings.ALLOWED_HOSTS, settings.SITE_URL = ["qulab.example.com"], "https://qulab.example.com"
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     return settings
 
@@ -67,6 +68,10 @@ class TestSettings:
         [
             ("SECURE_SSL_REDIRECT", False),
             ("SECURE_HSTS_SECONDS", 3600),
+            ("ALLOWED_HOSTS", ["*"]),
+            ("SITE_URL", "http://qulab.example.com"),
+            ("SITE_URL", "https://elsewhere.example"),
+            ("STOCK_DJANGO", True),
             ("SECURE_HSTS_INCLUDE_SUBDOMAINS", False),
             ("SECURE_HSTS_PRELOAD", False),
             ("SECURE_CONTENT_TYPE_NOSNIFF", False),
