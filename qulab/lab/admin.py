@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
-from qulab.admin.declare import Admin, Column, Group, Sort
+from qulab.admin.declare import Admin, Column, Group, Sort, deletion
 from qulab.admin.filters import Choice, Exact, Period
 from qulab.admin.parts import Offer
 from qulab.admin.site import site
 from qulab.lab.models import Run, RunStatus
+from qulab.lab.runs import queue
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -69,6 +70,18 @@ site.register(
             Group(gettext_lazy("Its life"), ["status", "created_at", "started_at", "finished_at", "error"]),
         ],
         large=frozenset({"result", "samples"}),
+        actions=[
+            deletion(
+                question=lambda n: (
+                    ngettext(
+                        "Delete %(n)s run, unless it is under way?", "Delete %(n)s runs, except those under way?", n
+                    )
+                    % {"n": f"{n:,}"}
+                ),
+                done=lambda n: ngettext("%(n)s run is deleted.", "%(n)s runs are deleted.", n) % {"n": f"{n:,}"},
+                run=queue.remove,
+            )
+        ],
         offers=in_the_lab,
     )
 )

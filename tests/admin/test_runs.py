@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from qulab.admin.models import Audit
 from qulab.db.engine import Database
 from qulab.db.probe import Probe, probe
 from qulab.lab.models import Run, RunStatus
@@ -70,3 +72,18 @@ class TestRun:
 
         assert len(page.html) < 40_000
         assert "more characters" in page.text
+
+
+class TestDelete:
+    async def test_leaves_what_is_under_way_to_its_worker(self, desk: Desk, database: Database) -> None:
+        await store(database, run(), run(RunStatus.FAILED), run(RunStatus.RUNNING, visitor="v2"))
+
+        asked = await desk.get("runs/delete?all=1")
+        page = await desk.send("runs/delete", **asked.hidden())
+
+        assert "Delete 3 runs, except those under way?" in asked.text
+        assert page.status == 302
+        assert "2 runs are deleted." in (await desk.get(page.response["Location"].removeprefix("/admin/"))).text
+        async with database.reading() as session:
+            assert set(await session.scalars(select(Run.status))) == {"running"}
+            assert (await session.scalars(select(Audit.rows))).one() == 2

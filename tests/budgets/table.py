@@ -220,6 +220,10 @@ BUDGETS: dict[str, list[Case]] = {
         Case("/admin/assessments/delete?all=1", 2),
         post("/admin/assessments/delete", 4, {"id": "{assessment}", "confirmed": "1"})._replace(more_on_postgresql=-1),
     ],
+    "admin/runs/delete": [
+        Case("/admin/runs/delete?id={run}", 2),
+        post("/admin/runs/delete", 3, {"id": "{run}", "confirmed": "1"}),
+    ],
     "admin/scores/delete": [
         Case("/admin/scores/delete?all=1", 2),
         post("/admin/scores/delete", 4, {"id": "{score}", "confirmed": "1"})._replace(more_on_postgresql=-1),

@@ -12,7 +12,7 @@ from typing import Any
 from kombu.exceptions import OperationalError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from qulab.cache import keys
 from qulab.db.base import utcnow
@@ -128,6 +128,11 @@ async def prune(session: Session, *, before: datetime) -> int:
     deleted = await RunRepository(session).delete(Run.created_at < before, Run.status.not_in(UNDER_WAY))
     await session.commit()
     return deleted
+
+
+async def remove(session: Session, *where: ColumnElement[bool]) -> int:
+    """Delete these runs, except those under way, whose worker still writes; returns how many. Commits nothing."""
+    return await RunRepository(session).delete(*where, Run.status.not_in(UNDER_WAY))
 
 
 def why_lost(
