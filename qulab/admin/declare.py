@@ -98,10 +98,18 @@ def deletion(
     )
 
 
+class NotByHand(Exception):
+    """A value that nobody may give a field of this row here; the message says why, and what to do."""
+
+    def __init__(self, field: str, why: "StrPromise | str") -> None:
+        super().__init__(str(why))
+        self.field = field
+
+
 class Editing(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """How one row is made and mended. The functions are the app's own, write its events, and commit nothing.
 
-    `change(session, key, version, **changes)` raises NotFound, Stale and Conflict; `create(session, **values)` raises
+    `change(session, key, version, **changes)` raises NotFound, Stale, Conflict and NotByHand; `create(session, **values)` raises
     Conflict, and returns the row. The form's fields are columns; `taken` says at a field what a Conflict means there.
     """
 

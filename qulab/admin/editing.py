@@ -12,7 +12,7 @@ from sqlalchemy import inspect, select
 
 from qulab.access.person import Person
 from qulab.admin import history, parts, services, values
-from qulab.admin.declare import Admin
+from qulab.admin.declare import Admin, NotByHand
 from qulab.admin.differences import Difference, Line, difference, gone, undone
 from qulab.admin.models import Audit
 from qulab.db.errors import Conflict, NotFound, Stale
@@ -116,6 +116,9 @@ async def save(
     except Conflict as conflict:
         _tell(admin, form, conflict)
         return await _again(session, admin, key, form, parts.CONFLICT, opened=token, before=opened)
+    except NotByHand as refused:
+        form.add_error(refused.field, str(refused))
+        return await _again(session, admin, key, form, opened=token, before=opened)
     except Stale:
         return await _stale(session, person, admin, key, form, opened)
 

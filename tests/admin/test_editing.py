@@ -193,6 +193,18 @@ class TestEdit:
         assert (await stored(database, zoe.id)).name == "Zoë"
         assert not await entries(database)
 
+    async def test_nobody_takes_an_account_of_staff_over_by_its_address(self, desk: Desk, database: Database) -> None:
+        colleague = (await account(database, is_staff=True, name="A Colleague")).person
+        page = await desk.get(f"users/{colleague.id}/edit")
+
+        refused = await save(desk, page, f"users/{colleague.id}/edit", email="mine@example.com")
+        renamed = await save(desk, page, f"users/{colleague.id}/edit", name="Renamed")
+
+        assert refused.status == 422
+        assert "Staff change their address themselves" in refused.text
+        assert renamed.status == 302
+        assert (await stored(database, colleague.id)).email == colleague.email
+
     async def test_the_cache_forgets_who_was_changed(
         self, desk: Desk, database: Database, cache: Cache, zoe: User
     ) -> None:
