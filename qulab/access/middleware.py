@@ -18,7 +18,7 @@ from django.utils.http import urlencode
 from qulab.access.needs import Need, need_of
 from qulab.access.person import PERSON, UNKNOWN, Person, meet, operator
 from qulab.access.sessions import SIGNED_OUT, SessionsAway, SessionStore, find_person
-from qulab.db.errors import is_outage
+from qulab.db.errors import is_outage, table_is_missing
 
 logger = logging.getLogger(__name__)
 
@@ -72,12 +72,15 @@ class AccessMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """A view that needed the sessions or the database itself, and found them away."""
-        return away(request) if _is_away(exception) else None
+        if not _is_away(exception):
+            return None
+        logger.error("a view ended, as a server it needs is away: %s", type(exception).__name__)
+        return away(request, in_view=not isinstance(exception, SessionsAway))
 
 
-def away(request: HttpRequest) -> HttpResponse:
-    """Nobody is shown as signed out because Redis or the database is away."""
-    response = render(request, "503.html", status=HTTPStatus.SERVICE_UNAVAILABLE)
+def away(request: HttpRequest, *, in_view: bool = False) -> HttpResponse:
+    """Nobody is shown as signed out because Redis or the database is away. `in_view`: it is known who asks."""
+    response = render(request, "503.html", {"in_view": in_view}, status=HTTPStatus.SERVICE_UNAVAILABLE)
     response["Retry-After"] = RETRY_SECONDS
     add_never_cache_headers(response)
     response._has_been_logged = True  # type: ignore[attr-defined]  # it is no error of ours
@@ -85,7 +88,7 @@ def away(request: HttpRequest) -> HttpResponse:
 
 
 def _is_away(error: Exception) -> bool:
-    return isinstance(error, SessionsAway) or is_outage(error)
+    return isinstance(error, SessionsAway) or (is_outage(error) and not table_is_missing(error))
 
 
 async def _who(request: HttpRequest) -> Person | None:

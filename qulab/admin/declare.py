@@ -110,7 +110,8 @@ class Editing(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """How one row is made and mended. The functions are the app's own, write its events, and commit nothing.
 
     `change(session, key, version, **changes)` raises NotFound, Stale, Conflict and NotByHand; `create(session,
-    **values)` raises Conflict, and returns the row. The form's fields are columns; `taken` says at a field what a Conflict means there.
+    **values)` raises Conflict, and returns the row. The form's fields are columns; `taken` says at a field what a
+    Conflict means there.
     """
 
     form: type[forms.Form]

@@ -274,6 +274,15 @@ class TestWithoutDatabase:
         assert answer.status_code == 200
         assert "Who you are cannot be told now" in answer.content.decode()
 
+    async def test_a_view_that_needs_it_says_so_and_not_that_the_server_failed(
+        self, client: AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        answer = await AsyncClient().get("/lab/1")
+
+        assert answer.status_code == 503
+        assert "The database does not answer" in answer.content.decode()
+        assert "a server it needs is away" in caplog.text
+
     async def test_nor_can_anybody_sign_in(self, client: AsyncClient) -> None:
         answer = await AsyncClient().post("/accounts/sign-in", {"email": "a@example.com", "password": "some password"})
 

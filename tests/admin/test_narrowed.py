@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ProgrammingError
 
 from outbox.models import Status
 from qulab.admin import query
@@ -147,9 +147,9 @@ class TestTooLong:
         self, desk: Desk, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def fail(*_given: object) -> None:
-            raise DBAPIError("SELECT", None, Exception("no such thing"))
+            raise ProgrammingError("SELECT", None, Exception("no such thing"))
 
         monkeypatch.setattr(query, "matches", fail)
 
-        with pytest.raises(DBAPIError):
+        with pytest.raises(ProgrammingError):
             await desk.get("users?q=person")
