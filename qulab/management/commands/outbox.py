@@ -11,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 from redis.exceptions import RedisError
 from sqlalchemy import ColumnElement
 
-from outbox import pruning, streams
+from outbox import pruning, services, streams
 from outbox.admin import DISCARD, REDRIVE, REPLAY
 from outbox.figures import outbox_figures, partition_figures
 from outbox.models import DomainEvent
@@ -28,6 +28,8 @@ from qulab.management.confirm import agreed, can_ask
 from qulab.management.selection import add_selection, age, selected
 
 ACTIONS = {action.name: action for action in (REDRIVE, REPLAY, DISCARD)}
+# The actions commit nothing by themselves; here there is nothing else to commit with them.
+SERVICES = {REDRIVE.name: services.redrive, REPLAY.name: services.replay, DISCARD.name: services.discard}
 HELP = {
     "redrive": "put dead events back to pending",
     "replay": "publish published events again, under new entries",
@@ -109,7 +111,7 @@ class Command(AsyncCommand):
         reason = {"reason": options["reason"]} if action.reason else {}
         try:
             async with get_database().writing() as session:
-                return await action.run(session, *where, at_most=at_most, **reason)
+                return await SERVICES[action.name](session, *where, at_most=at_most, **reason)
         except (MoreThanConfirmed, ValueError) as error:
             raise CommandError(str(error)) from error
 
