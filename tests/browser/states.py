@@ -200,7 +200,7 @@ async def sign_up_anew(page: Page) -> None:
     """The next page of `?next=` is open then."""
     for label, value in (("Name", "Ada Lovelace"), ("Email", f"ada{time.time_ns()}@example.com")):
         await fill(label, value)(page)
-    for label in ("Password", "The same again"):
+    for label in ("Password", "Password again"):
         await fill(label, PHRASE)(page)
     await press("Sign up")(page)
     await expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
@@ -433,7 +433,7 @@ STATES = [
     account("signed-out", "sign-in", path="sign-in?done=out"),
     account("sign-up", "sign-up"),
     account("sign-up-empty", "sign-up", press("Sign up"), status=UNPROCESSABLE),
-    account("sign-up-taken", "sign-up", *TAKEN, fill("The same again", PHRASE), press("Sign up"), status=UNPROCESSABLE),
+    account("sign-up-taken", "sign-up", *TAKEN, fill("Password again", PHRASE), press("Sign up"), status=UNPROCESSABLE),
     account("operator", "profile"),
     account("reset", "reset"),
     account("reset-sent", "reset-sent", ask_for_mail, path="reset"),
