@@ -98,11 +98,11 @@ def current_password(label: Any = PASSWORD, **options: Any) -> PasswordField:
 
 
 def new_password(label: Any) -> PasswordField:
-    return PasswordField(label, "new-password", help_text=_("At least 8 characters, and none of the usual ones."))
+    return PasswordField(label, "new-password", help_text=_("At least 8 characters, and not a common one."))
 
 
 def same_password() -> PasswordField:
-    return PasswordField(_("The same again"), "new-password")
+    return PasswordField(_("Password again"), "new-password")
 
 
 class Attributes:
@@ -133,7 +133,7 @@ class ChoosesPassword(forms.Form):
     def clean(self) -> dict[str, Any]:
         new, again = self.cleaned_data.get("new"), self.cleaned_data.get("again")
         if new and again and new != again:
-            self.add_error("again", _("This is not the same password."))
+            self.add_error("again", _("The two passwords differ. Type both again."))
         elif new:
             self._hold_to_the_rules(new)
         return self.cleaned_data
@@ -202,7 +202,10 @@ class ConfirmForm(forms.Form):
 
 
 class ProfileForm(UserForm):
-    """`version` is the state of the profile that the person saw. Another address needs the password too."""
+    """`version` is the state of the profile that the person saw, and beside each field goes what it began with.
+
+    Another address needs the password too.
+    """
 
     occupation_code = PlainField(
         label=_("Occupation"),
@@ -241,6 +244,8 @@ class ProfileForm(UserForm):
         super().__init__(*args, **kwargs)
         self.fields["name"].widget.attrs["autocomplete"] = "name"
         self.fields["email"].widget.attrs["autocomplete"] = "username"
+        for name in PROFILE:
+            self.fields[name].show_hidden_initial = "version" in self.fields
 
     def clean_email(self) -> str:
         return own_email(self.cleaned_data["email"])
@@ -252,8 +257,24 @@ class ProfileForm(UserForm):
         return self.cleaned_data["education_level"] or None
 
     def changes(self) -> dict[str, Any]:
-        """The fields of the profile as they were typed."""
+        """The fields of the profile as they were sent."""
         return {name: self.cleaned_data[name] for name in PROFILE}
+
+    def typed(self) -> dict[str, Any]:
+        """Those of them that are not what the form began with."""
+        return {name: value for name, value in self.changes().items() if name in self.changed_data}
+
+    def over(self, stored: Any) -> "ProfileForm":
+        """The form once more, begun from what is stored by now: only what was typed is another."""
+        data = dict(self.data.items())
+        for name in PROFILE:
+            value = getattr(stored, name)
+            shown = "" if value is None else str(value)
+            data[self[name].html_initial_name] = shown
+            if name not in self.changed_data:
+                data[name] = shown
+        data["version"] = str(stored.version)
+        return ProfileForm(data)
 
 
 PROFILE = ("name", "email", "occupation_code", "education_level", "years_experience")

@@ -31,7 +31,8 @@ async def profile(request: DatabaseRequest) -> HttpResponseBase:
     if not person.id:
         return show(request, "operator", {})
     account = await selectors.account_of(request.db, person.id)
-    return show(request, "profile", {"account": account, "done": request.GET.get("done")})
+    owned = await selectors.belongings_of(request.db, person.id)
+    return show(request, "profile", {"account": account, "owned": owned, "done": request.GET.get("done")})
 
 
 @page("POST")
@@ -43,7 +44,7 @@ async def edit(request: DatabaseRequest) -> HttpResponseBase:
     form = ProfileForm(request.POST)
     if not form.is_valid():
         return refused(request, "edit", {"form": form})
-    if form.cleaned_data["email"] != person.email:
+    if form.typed().get("email", person.email) != person.email:
         answer = await _asked_for_password(request, person, form)
         if answer is not None:
             return answer
@@ -69,8 +70,11 @@ async def _asked_for_password(request: HttpRequest, person: Person, form: Profil
 
 
 async def _store(request: DatabaseRequest, person: Person, form: ProfileForm) -> HttpResponseBase:
+    changes = form.changes()
+    if "email" not in form.typed():  # nothing that asks for no password stores an address
+        del changes["email"]
     try:
-        await update_user(request.db, user_id=person.id, version=form.cleaned_data["version"], **form.changes())
+        await update_user(request.db, user_id=person.id, version=form.cleaned_data["version"], **changes)
     except Conflict:
         await request.db.stop_writing()
         form.add_error("email", _("Somebody else has this address."))
@@ -82,16 +86,14 @@ async def _store(request: DatabaseRequest, person: Person, form: ProfileForm) ->
 
 
 async def _difference(request: DatabaseRequest, person: Person, form: ProfileForm) -> HttpResponseBase:
-    """What was typed beside what is stored by now; saved once more it is put over that, and over nothing later."""
+    """What was typed beside what is stored by now; saved once more it is put over that, and over nothing else."""
     stored = (await selectors.account_of(request.db, person.id)).user
-    typed = request.POST.copy()
-    typed["version"] = str(stored.version)
     rows = [
         (form.fields[name].label, value, getattr(stored, name))
-        for name, value in form.changes().items()
+        for name, value in form.typed().items()
         if value != getattr(stored, name)
     ]
-    context = {"form": ProfileForm(typed), "differences": rows}
+    context = {"form": form.over(stored), "differences": rows}
     return show(request, "edit", context, status=HTTPStatus.CONFLICT)
 
 

@@ -43,7 +43,7 @@ class TestSignUp:
         answer = await sign_up(browser, email=EMAIL.upper())
 
         assert answer.status_code == 422
-        assert "Somebody has this address already" in words(answer)
+        assert "This address is taken." in words(answer)
         assert not await is_signed_in(browser)
 
     @pytest.mark.parametrize("email", LAB_ADDRESSES)
@@ -75,7 +75,7 @@ class TestSignUp:
             ("password123", "password123", "too common"),
             ("ada@example.com", "ada@example.com", "too similar to the email address"),
             ("Ada Lovelace 1", "Ada Lovelace 1", "too similar to the name"),
-            (PASSWORD, NEW, "This is not the same password."),
+            (PASSWORD, NEW, "The two passwords differ. Type both again."),
             ("x" * 1001, "x" * 1001, "Use at most 1000 characters; this has 1001."),
             ("with a null \x00 byte", "with a null \x00 byte", "no text"),
         ],

@@ -1,6 +1,8 @@
 """One's own profile: seen, edited, downloaded and deleted by nobody else."""
 
 import json
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -26,6 +28,12 @@ OTHER = "other@example.com"
 
 async def save(client: AsyncClient, **changed: Any) -> Any:
     return await post(client, "edit", **{"name": "Ada", "email": EMAIL, "version": 1, **changed})
+
+
+def fields(answer: Any) -> dict[str, str]:
+    """What a browser sends where the form is sent as it is shown."""
+    inputs = [dict(re.findall(r'(\S+)="([^"]*)"', tag)) for tag in re.findall("<input[^>]*>", words(answer))]
+    return {one["name"]: unescape(one.get("value", "")) for one in inputs if "name" in one}
 
 
 async def row(database: Database, user_id: str) -> User:
@@ -120,6 +128,36 @@ class TestEdit:
         assert (await row(database, person.id)).name == "By Staff"
         assert (await save(browser, name="By Me", version=2)).status_code == 302
         assert (await row(database, person.id)).name == "By Me"
+
+    async def test_overwrites_nothing_that_was_not_typed(self, browser: AsyncClient, database: Database) -> None:
+        person = await somebody(database, occupation_code="15-1252", education_level="PhD", years_experience=2.5)
+        await sign_in(browser)
+        opened = fields(await browser.get("/accounts/edit"))
+        async with database.writing() as session:
+            changes = {"email": OTHER, "occupation_code": None, "education_level": "Master's", "years_experience": 3.0}
+            await update_user(session, user_id=person.id, **changes)
+
+        answer = await post(browser, "edit", **{**opened, "name": "By Me", "education_level": "BSc"})
+        merged = fields(answer)
+
+        assert answer.status_code == 409
+        assert re.findall('<th scope="row">(.*?)</th>', words(answer)) == ["Name", "Education"]
+        shown = [merged[name] for name in ("name", "email", "occupation_code", "education_level", "years_experience")]
+        assert shown == ["By Me", OTHER, "", "BSc", "3.0"]
+        assert (await post(browser, "edit", **merged)).status_code == 302
+        stored = await row(database, person.id)
+        assert (stored.name, stored.email, stored.occupation_code) == ("By Me", OTHER, None)
+        assert (stored.education_level, stored.years_experience) == ("BSc", 3.0)
+
+    async def test_stores_no_address_that_a_form_pretends_to_have_begun_with(
+        self, browser: AsyncClient, database: Database
+    ) -> None:
+        person = await somebody(database)
+        await sign_in(browser)
+
+        await save(browser, **{"email": OTHER, "initial-email": OTHER})
+
+        assert (await row(database, person.id)).email == EMAIL
 
     async def test_of_the_address_needs_the_password(self, browser: AsyncClient, database: Database) -> None:
         person = await somebody(database)

@@ -32,7 +32,7 @@ ACCOUNTS: dict[str, list[Case]] = {
         post("/accounts/sign-up", 0, status=422),
     ],
     "accounts/sign-out": [to_profile("/accounts/sign-out"), post("/accounts/sign-out", 1)],
-    "accounts/profile": [Case("/accounts/profile", 2)],
+    "accounts/profile": [Case("/accounts/profile", 3)],
     "accounts/edit": [
         Case("/accounts/edit", 2),
         post("/accounts/edit", 4, PROFILE),
