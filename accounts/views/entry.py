@@ -54,12 +54,16 @@ async def sign_up(request: HttpRequest) -> HttpResponseBase:
     try:
         account = await entry.sign_up(get_database(), email=typed["email"], name=typed["name"], password=typed["new"])
     except Conflict:
-        form.add_error("email", _("Somebody has this address already: sign in, or have a mail sent to it."))
+        form.add_error("email", _("This address is taken."))
         return refused(request, "sign_up", {"form": form, "next": after, "taken": True})
     try:
         await sessions.sign_in(request, account)
     except SessionsAway:
-        return later(request, _("Your account is stored"), _("Redis, which knows who is signed in, does not answer."))
+        return later(
+            request,
+            _("Your account is stored"),
+            _("Redis, which knows who is signed in, does not answer. Sign in when it is back."),
+        )
     return HttpResponseRedirect(after) if after else to("profile", done="up")
 
 

@@ -48,9 +48,10 @@ async def change(request: HttpRequest) -> HttpResponseBase:
         await sessions.sign_in(request, account)
         await sessions.end_sessions(person.id, but=request.session.session_key)
     except SessionsAway:
-        return later(
-            request, _("Your password is changed"), _("You are signed out everywhere, as Redis does not answer.")
+        why = _(
+            "You are signed out everywhere, as Redis does not answer. Sign in with the new password when it is back."
         )
+        return later(request, _("Your password is changed"), why)
     await limits.clear(tries.CONFIRM, person.id)
     return to("profile", done="password")
 

@@ -14,7 +14,7 @@ from qulab.access.operator import is_operator
 
 MINUTES, HOUR = 15 * 60, 3600
 
-SIGN_IN = Limit("sign-in", 10, MINUTES, _("Somebody tried to sign in as this person again and again."))
+SIGN_IN = Limit("sign-in", 10, MINUTES, _("There were ten wrong passwords for this account from where you are."))
 SIGN_IN_ANYWHERE = Limit("sign-in-anywhere", 100, HOUR, _("Many places tried to sign in as this person."))
 SIGN_IN_FROM = Limit("sign-in-from", 60, MINUTES, _("Too many tries to sign in came from where you are."))
 SIGN_UP_FROM = Limit("sign-up-from", 20, HOUR, _("Too many people signed up from where you are."))

@@ -62,7 +62,7 @@ class TestSignIn:
         assert answers == [422] * 10 + [429] * 2
         assert right.status_code == 429  # the right password opens nothing to who guesses on
         assert 0 < int(right["Retry-After"]) <= 900
-        assert "again and again" in words(right)
+        assert "ten wrong passwords for this account from where you are" in words(right)
         assert len(hashed) == 10
 
     async def test_from_one_place_does_not_keep_its_person_out_from_another(

@@ -27,7 +27,7 @@ async def sign_up(page: Page, sites: Sites) -> str:
     email = f"ada{time.time_ns()}@example.com"
     await page.goto(sites.lab)
     await page.get_by_role("link", name="Sign up", exact=True).click()
-    await fill(page, Name="Ada Lovelace", Email=email, Password=PHRASE, The_same_again=PHRASE)
+    await fill(page, Name="Ada Lovelace", Email=email, Password=PHRASE, Password_again=PHRASE)
     await press(page, "Sign up")
     await expect(page.get_by_role("heading", level=1, name="Ada Lovelace")).to_be_visible()
     return email
@@ -48,7 +48,7 @@ async def test_somebody_signs_up_changes_what_is_theirs_and_leaves(page: Page, s
     await expect(page.get_by_role("row", name="Occupation")).to_contain_text("15-1252")
 
     await page.get_by_role("link", name="Change password").click()
-    await fill(page, Current_password=PHRASE, New_password=ANOTHER, The_same_again=ANOTHER)
+    await fill(page, Current_password=PHRASE, New_password=ANOTHER, Password_again=ANOTHER)
     await press(page, "Change password")
     await expect(page.get_by_role("status")).to_contain_text("Every other browser is signed out.")
 
@@ -102,7 +102,7 @@ async def test_a_mail_sets_a_password_and_its_token_leaves_the_address_bar(
 ) -> None:
     email = await sign_up(page, sites)
     await press(page, "Sign out")
-    await page.get_by_role("link", name="Forgot the password").click()
+    await page.get_by_role("link", name="Forgotten password?").click()
     before = len(lab.output)
     await fill(page, Email=email)
     await press(page, "Send the mail")
@@ -115,7 +115,7 @@ async def test_a_mail_sets_a_password_and_its_token_leaves_the_address_bar(
         assert not [*await too_wide(page), *await low_controls(page), *await inaccessible(page)]
         await page.emulate_media(color_scheme="dark")
         assert not await illegible(page)
-    await fill(page, New_password=ANOTHER, The_same_again=ANOTHER)
+    await fill(page, New_password=ANOTHER, Password_again=ANOTHER)
     await press(page, "Set password")
     await expect(page.get_by_role("status")).to_contain_text("Your password is set")
     await sign_in(page, email, ANOTHER)
