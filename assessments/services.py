@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, select, text
 
-from accounts.models import User
+from accounts.models import Credentials, User
 from accounts.repositories import UserRepository
 from accounts.services import add_sample_users, forget_cached_users
 from assessments.models import AIRScore, Assessment
@@ -156,7 +156,7 @@ async def reset_lab_data(session: Session) -> list[User]:
 
 async def lab_row_counts(session: Session) -> dict[str, int]:
     """What `reset_lab_data` would delete: rows by table."""
-    models = (User, Assessment, AIRScore, DomainEvent, InboxEntry)
+    models = (User, Credentials, Assessment, AIRScore, DomainEvent, InboxEntry)
     counts = [select(func.count()).select_from(model).scalar_subquery() for model in models]
     row = (await session.execute(select(*counts))).one()
     return dict(zip((model.__tablename__ for model in models), row, strict=True))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 PREFIX = "limit"
+TOO_MANY_SECONDS = 120
 HOUSEHOLD = 64  # bits of an IPv6 address that one customer of a provider shares
 
 
@@ -46,6 +47,11 @@ class Refusal(msgspec.Struct, frozen=True):
 
     limit: Limit
     retry_after: int
+
+    @property
+    def minutes(self) -> int:
+        """Where seconds would be too many to read: 0 for a short while."""
+        return math.ceil(self.retry_after / 60) if self.retry_after >= TOO_MANY_SECONDS else 0
 
 
 def _shared() -> MovingWindowRateLimiter:

@@ -11,12 +11,12 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import is_valid_path, reverse
 from django.utils.cache import add_never_cache_headers, patch_cache_control, patch_vary_headers
 from django.utils.http import urlencode
 
 from qulab.access.needs import Need, need_of
-from qulab.access.person import PERSON, UNKNOWN, Person, meet, operator
+from qulab.access.person import PERSON, UNKNOWN, Person, meet, operator, who_is_unknown
 from qulab.access.sessions import SIGNED_OUT, SessionsAway, SessionStore, find_person
 from qulab.db.errors import is_outage, table_is_missing
 
@@ -39,6 +39,8 @@ class AccessMiddleware:
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and not is_valid_path(request.path_info):
+            await _meet(request)  # no view will run, and the page that says so names who asks, too
         response = await self.get_response(request)
         if PERSON in request.__dict__:  # it was asked who this is
             patch_vary_headers(response, ("Cookie",))
@@ -55,19 +57,14 @@ class AccessMiddleware:
         if need is None:
             logger.error("%s.%s is closed: its address says not whom it lets in", view.__module__, view.__qualname__)
             return _refused(request)
+        is_off = need is Need.LAB and settings.LAB not in LAB_NEEDS
         if need is Need.LAB:
-            if settings.LAB not in LAB_NEEDS:
-                raise Http404
-            need = LAB_NEEDS[settings.LAB]
-        try:
-            person = await _who(request)
-        except Exception as error:
-            if not _is_away(error):
-                raise
-            if need is not Need.ANYONE:
-                return away(request)
-            person, request.__dict__[UNKNOWN] = None, True
-        meet(request, person)
+            need = LAB_NEEDS.get(settings.LAB, Need.ANYONE)
+        person = await _meet(request)
+        if is_off:
+            raise Http404
+        if who_is_unknown(request) and need is not Need.ANYONE:
+            return away(request)
         return _answer(request, need, person)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
@@ -89,6 +86,18 @@ def away(request: HttpRequest, *, in_view: bool = False) -> HttpResponse:
 
 def _is_away(error: Exception) -> bool:
     return isinstance(error, SessionsAway) or (is_outage(error) and not table_is_missing(error))
+
+
+async def _meet(request: HttpRequest) -> Person | None:
+    """Find out who asks, once; None where that cannot be told, too."""
+    try:
+        person = await _who(request)
+    except Exception as error:
+        if not _is_away(error):
+            raise
+        person, request.__dict__[UNKNOWN] = None, True
+    meet(request, person)
+    return person
 
 
 async def _who(request: HttpRequest) -> Person | None:

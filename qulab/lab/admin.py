@@ -43,7 +43,7 @@ site.register(
         title=gettext_lazy("Runs"),
         one=gettext_lazy("Run"),
         about=gettext_lazy("Experiments and demonstrations of the lab, by whom they were asked for."),
-        empty=gettext_lazy("There are no runs yet. Each section of the lab has an experiment."),
+        empty=gettext_lazy("There are no runs yet. Each experiment that is started in the lab becomes one."),
         fixed=gettext_lazy("What was measured stays as it was measured."),
         rank=1,
         label=lambda run: run.experiment,

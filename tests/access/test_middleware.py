@@ -114,6 +114,18 @@ class TestPerson:
         assert "private" in answer["Cache-Control"]
         assert "Cookie" in answer["Vary"]
 
+    @pytest.mark.parametrize("address", ["/nowhere", "/lab/glossary"])
+    async def test_is_known_on_a_page_that_is_not_there_too(
+        self, client: AsyncClient, database: Database, settings: Any, address: str
+    ) -> None:
+        settings.LAB = "off"
+        await signed_in(client, database, name="Known Person")
+
+        answer = await client.get(address)
+
+        assert answer.status_code == 404
+        assert "Known Person" in answer.content.decode()
+
 
 class TestSessions:
     async def test_redis_holds_no_key_that_a_browser_could_send(
@@ -237,7 +249,8 @@ class TestWithoutRedis:
         assert answer.status_code == 503
         assert answer["Retry-After"]
         assert COOKIE not in answer.cookies
-        assert "You are not signed out" in answer.content.decode()
+        assert "If you were signed in, you still are" in answer.content.decode()
+        assert "Sign in" not in answer.content.decode()
 
     async def test_a_page_for_anyone_says_that_it_cannot_tell(self, client: AsyncClient) -> None:
         answer = await client.get("/lab/glossary")

@@ -56,7 +56,8 @@ class TestWhoIsTrusted:
         assert environment["QULAB_LAB"] == "open"
         assert "DJANGO_SECRET_KEY" not in environment
         assert f"{_audience_line(plan(host))}; {_ownership_line(plan(host))}" == (
-            "open to this machine; no account needed; it owns its database"
+            "open to this machine; no account needed; "
+            "it owns its database: section 2 can delete all of it, also people who signed up"
         )
 
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "lab.example.com"])

@@ -38,7 +38,8 @@ async def home(request: DatabaseRequest) -> HttpResponse:
 def _audience() -> str:
     """Who the lab is for, in a sentence."""
     if settings.LAB == "staff":
-        return _("It is for staff, who sign in.")
+        here = _("It is for staff, who sign in, and for the operator at this machine, who need not.")
+        return here if settings.LOCAL_OPERATOR else _("It is for staff, who sign in.")
     if settings.LOCAL_OPERATOR:
         return _("It is open to who sits at this machine; no account is needed.")
     return _("It is open to everybody who reaches it; no account is needed.")

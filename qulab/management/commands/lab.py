@@ -139,7 +139,7 @@ def _announcement(lab: Lab, given_redis: str | None, seconds: float) -> Iterator
     yield f"QuLab answers at http://{_written(plan.host)}:{plan.port}/ after {seconds:.1f} s"
     yield f"  database  {_database_line(lab)}"
     yield f"  redis     {_redis_line(lab, given_redis)}"
-    yield f"  workers   one for each of the queues {' and '.join(QUEUES)}; beat, and consumer {plan.group}"
+    yield f"  workers   one for each of the queues {' and '.join(QUEUES)}, the last also for mail; beat, and consumer {plan.group}"
     yield f"  data      {plan.folder}"
     yield f"  lab       {_audience_line(plan)}; {_ownership_line(plan)}"
     if not plan.trusts_operator:
@@ -154,7 +154,9 @@ AUDIENCES = {
 
 
 def _audience_line(plan: Plan) -> str:
-    if plan.trusts_operator and plan.audience != "off":
+    if plan.trusts_operator and plan.audience == "staff":
+        return "for staff, and for who sits at this machine, who needs no account"
+    if plan.trusts_operator and plan.audience == "open":
         return "open to this machine; no account needed"
     return AUDIENCES[plan.audience]
 
@@ -162,8 +164,10 @@ def _audience_line(plan: Plan) -> str:
 def _ownership_line(plan: Plan) -> str:
     if not plan.owns_database:
         return "it does not own the database: what deletes or changes its rows is refused"
-    if plan.trusts_operator or plan.audience == "off":
+    if plan.audience == "off":
         return "it owns its database"
+    if plan.trusts_operator:
+        return "it owns its database: section 2 can delete all of it, also people who signed up"
     return "it owns its database: who may use it sees and deletes all rows, also those of people who sign up"
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentTypeError
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -29,7 +30,11 @@ from qulab.management.selection import add_selection, age, selected
 
 ACTIONS = {action.name: action for action in (REDRIVE, REPLAY, DISCARD)}
 # The actions commit nothing by themselves; here there is nothing else to commit with them.
-SERVICES = {REDRIVE.name: services.redrive, REPLAY.name: services.replay, DISCARD.name: services.discard}
+SERVICES: dict[str, Callable[..., Awaitable[int]]] = {
+    REDRIVE.name: services.redrive,
+    REPLAY.name: services.replay,
+    DISCARD.name: services.discard,
+}
 HELP = {
     "redrive": "put dead events back to pending",
     "replay": "publish published events again, under new entries",
