@@ -46,7 +46,7 @@ site.register(
         title=_("Assessments"),
         one=_("Assessment"),
         about=_("Runs through one component of the test."),
-        empty=_("There are no assessments yet: nothing in the lab begins one so far."),
+        empty=_("There are no assessments yet: no page begins one so far, and manage.py seed makes many."),
         label=lambda assessment: assessment.component,
         columns=[
             Column("component", _("Component"), link=True),
@@ -92,7 +92,7 @@ site.register(
         title=_("Scores"),
         one=_("Score"),
         about=_("AI-R scores with their intervals, and what each was calculated from."),
-        empty=_("There are no scores yet. Calculate one in section 5, or many with manage.py seed."),
+        empty=_("There are no scores yet. One is stored when it is calculated, and manage.py seed makes many."),
         label=lambda score: f"AI-R {score.air_score:.1f}",
         columns=[
             Column("id", _("Id"), link=True),

@@ -63,7 +63,7 @@ site.register(
         title=_("Events"),
         one=_("Event"),
         about=_("Facts in the outbox: what waits, what was published, what was given up."),
-        empty=_("There are no events yet. Each stored user and score brings one: try section 1 or 5."),
+        empty=_("There are no events yet. Each user and score that is stored, changed or deleted brings one."),
         label=lambda event: event.event_type,
         columns=[
             Column("event_type", _("Event"), link=True),
