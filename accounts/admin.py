@@ -49,7 +49,7 @@ site.register(
         title=_("Users"),
         one=_("User"),
         about=_("People who take assessments."),
-        empty=_("There are no users yet. Create one in section 1, or many with manage.py seed."),
+        empty=_("There are no users yet. People sign up, staff create them here, and manage.py seed makes many."),
         label=lambda user: user.name,
         columns=[
             Column("name", _("Name"), sort="name", link=True),
@@ -69,6 +69,7 @@ site.register(
         related=["scores", "assessments"],
         editing=Editing(
             form=UserFields,
+            new=_("New user"),
             create=_create,
             change=_change,
             taken={"email": _("Another user has this address.")},
@@ -78,9 +79,14 @@ site.register(
                 question=lambda n: ngettext("Delete %(n)s user?", "Delete %(n)s users?", n) % {"n": f"{n:,}"},
                 done=lambda n: ngettext("%(n)s user is deleted.", "%(n)s users are deleted.", n) % {"n": f"{n:,}"},
                 run=services.remove_users,
+                oneself=_("Your own account is among them: you are signed out at once."),
             )
         ],
-        along={"credentials": _("Sign-ins")},
+        along={
+            "credentials": lambda n: ngettext("sign-in", "sign-ins", n),
+            "air_scores": lambda n: ngettext("score", "scores", n),
+            "assessments": lambda n: ngettext("assessment", "assessments", n),
+        },
         links=[Link(_("Events about this user"), "events", {"aggregate_type": "User"}, {"aggregate_id": "id"})],
     )
 )

@@ -10,6 +10,7 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from sqlalchemy import ColumnElement, func, select, true
 
 from qulab.access.person import Person
@@ -29,7 +30,7 @@ LONGEST_REASON = 200
 class ReasonForm(forms.Form):
     reason = PlainField(
         max_length=LONGEST_REASON,
-        error_messages={"required": _("Say why: the reason is kept with each row.")},
+        error_messages={"required": gettext_lazy("Say why: the reason is kept with each row.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -67,6 +68,7 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     problem: str = ""
     question: str = ""
+    oneself: str = ""
     applies: int = 0
     others: int = 0
     missing: int = 0
@@ -76,14 +78,21 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     sent: list[tuple[str, str]] = []
     reason: forms.BoundField | None = None
 
+    @property
+    def button(self) -> str:
+        """What is agreed to, in the words of the question."""
+        return self.question.removesuffix("?")
 
-async def confirmation(session: Session, admin: Admin, action: Action, data: QueryDict) -> Confirmation:
+
+async def confirmation(
+    session: Session, person: Person | None, admin: Admin, action: Action, data: QueryDict
+) -> Confirmation:
     """The question for a selection: how many rows, with what consequence, and which are left out."""
     try:
         selection = _selection(admin, data)
     except Refused as refused:
         return _refusal(admin, action, str(refused))
-    return await _ask(session, admin, action, selection)
+    return await _ask(session, person, admin, action, selection)
 
 
 async def perform(
@@ -97,12 +106,12 @@ async def perform(
     form = ReasonForm(data) if action.reason else None
     if form is not None and not form.is_valid():
         await session.stop_writing()
-        return await _ask(session, admin, action, selection, form, parts.UNPROCESSABLE)
+        return await _ask(session, person, admin, action, selection, form, parts.UNPROCESSABLE)
     agreed = int(min(_confirmed(data), _most(action)))
     applies, _others = await _counts(session, admin, action, selection)
     if applies > agreed:
         await session.stop_writing()
-        return await _ask(session, admin, action, selection, form, parts.CONFLICT)
+        return await _ask(session, person, admin, action, selection, form, parts.CONFLICT)
     await session.rollback()  # a service that begins its transaction itself can be tried again
     try:
         return await services.act(
@@ -119,7 +128,7 @@ async def perform(
         )
     except services.MoreThanConfirmed:  # they came between the count and the change
         await session.stop_writing()
-        return await _ask(session, admin, action, selection, form, parts.CONFLICT)
+        return await _ask(session, person, admin, action, selection, form, parts.CONFLICT)
 
 
 def back(admin: Admin, action: Action, data: QueryDict, done: int) -> str:
@@ -189,6 +198,7 @@ async def _counts(session: Session, admin: Admin, action: Action, selection: Sel
 
 async def _ask(
     session: Session,
+    person: Person | None,
     admin: Admin,
     action: Action,
     selection: Selection,
@@ -209,6 +219,7 @@ async def _ask(
         status=status,
         problem=_("Meanwhile it applies to more rows than you were asked about.") if status == parts.CONFLICT else "",
         question=action.question(applies),
+        oneself=str(action.oneself) if await _means(session, person, admin, action, selection) else "",
         applies=applies,
         others=others,
         missing=max(len(selection.ids) - applies - others, 0),
@@ -218,6 +229,16 @@ async def _ask(
         sent=[*selection.sent, ("confirmed", str(applies))],
         reason=form["reason"] if form is not None else None,
     )
+
+
+async def _means(session: Session, person: Person | None, admin: Admin, action: Action, selection: Selection) -> bool:
+    """Whether the row of the person who asks is among those that are meant."""
+    if not action.oneself or person is None or person.actor is None:
+        return False
+    if selection.ids:
+        return person.actor in selection.ids
+    own = select(admin.model.id).where(*selection.where, admin.model.id == person.actor)
+    return await session.scalar(own) is not None
 
 
 def _refusal(admin: Admin, action: Action, problem: str) -> Confirmation:

@@ -32,7 +32,8 @@ def _lists() -> Mapping[str, "StrPromise | str"]:
 
 
 def _label(entry: Audit) -> str:
-    return f"{entry.action} {entry.list_name}"
+    action, list_name = _actions().get(entry.action, entry.action), _lists().get(entry.list_name, entry.list_name)
+    return f"{action} · {list_name}"
 
 
 site.register(
@@ -48,13 +49,13 @@ site.register(
         label=_label,
         columns=[
             Column("created_at", _("When (UTC)"), sort="created", link=True),
-            Column("actor", _("Who")),
+            Column("actor", _("Who"), shown=history.nobody),
             Column("via", _("As")),
             Column("action", _("Action")),
             Column("list_name", _("List")),
             Column("row_id", _("Row")),
             Column("rows", _("Rows")),
-            Column("reason", _("Reason")),
+            Column("reason", _("Reason"), shown=history.undone),
         ],
         search=[Audit.reason],
         search_hint=_("Part of a reason, or an id"),

@@ -26,7 +26,11 @@ async def along(session: Session, admin: Admin, *where: ColumnElement[bool]) -> 
     doomed = dependents(admin.model.__table__, where)
     wanted = {table.name: select(literal(1)).select_from(table).where(clause) for table, clause in doomed.items()}
     counts = await query.bounded_counts(session, wanted)
-    return [Along(_title(admin, table), parts.count_text(counts[table.name])) for table in doomed if counts[table.name]]
+    return [
+        Along(_title(admin, table, counts[table.name].number), parts.count_text(counts[table.name]))
+        for table in doomed
+        if counts[table.name]
+    ]
 
 
 def dependents(table: Table, where: Where) -> Mapping[Table, ColumnElement[bool]]:
@@ -51,6 +55,8 @@ def cascading(table: Table) -> Iterator[ForeignKey]:
                 yield key
 
 
-def _title(admin: Admin, table: Table) -> str:
+def _title(admin: Admin, table: Table, count: int) -> str:
+    if table.name in admin.along:
+        return admin.along[table.name](count)
     listed = next((one for one in site if one.model.__table__ is table), None)
-    return str(listed.title if listed else admin.along.get(table.name, table.name))
+    return str(listed.title if listed else table.name)

@@ -18,14 +18,25 @@ NEWEST = "created"  # the sort that every list has, and begins with
 MOST_DELETED = 10_000  # rows in one transaction, with what the database takes along
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """Words for a value that says little by itself, and where they lead."""
+
+    text: str
+    href: str = ""
+
+
 class Column(msgspec.Struct, frozen=True, eq=False):
-    """A column of a list: an attribute of the model, or a many-to-one relationship, shown as a link."""
+    """A column of a list: an attribute of the model, or a many-to-one relationship, shown as a link.
+
+    `shown` has words for the values of some rows.
+    """
 
     name: str
     title: "StrPromise | str"
     sort: str = ""
     digits: int | None = None
     link: bool = False
+    shown: Callable[[Any], Shown | None] = lambda row: None
 
 
 class Sort(msgspec.Struct, frozen=True, eq=False):
@@ -57,6 +68,7 @@ class Action(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """What staff may do with rows, or those in one state. It is asked for, confirmed with its consequence, then done.
 
     `run(session, *where)` changes the rows, commits nothing, and returns how many there were; `most` of them at once.
+    `oneself` is said where the row of the person who asks is among them.
     """
 
     name: str
@@ -72,6 +84,7 @@ class Action(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     danger: bool = False
     most: int | None = None
     cascades: bool = False
+    oneself: "StrPromise | str" = ""
 
     def applies(self, row: Any) -> bool:
         return not self.field or bool(getattr(row, self.field) == self.value)
@@ -82,7 +95,11 @@ class Action(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
 
 def deletion(
-    *, question: Callable[[int], str], done: Callable[[int], str], run: Callable[..., Awaitable[int]]
+    *,
+    question: Callable[[int], str],
+    done: Callable[[int], str],
+    run: Callable[..., Awaitable[int]],
+    oneself: "StrPromise | str" = "",
 ) -> Action:
     """Delete rows with what the database takes along, which is shown first. `run` gets the session and clauses."""
     return Action(
@@ -95,6 +112,7 @@ def deletion(
         danger=True,
         most=MOST_DELETED,
         cascades=True,
+        oneself=oneself,
     )
 
 
@@ -110,13 +128,14 @@ class Editing(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """How one row is made and mended. The functions are the app's own, write its events, and commit nothing.
 
     `change(session, key, version, **changes)` raises NotFound, Stale, Conflict and NotByHand; `create(session,
-    **values)` raises Conflict, and returns the row. The form's fields are columns; `taken` says at a field what a
-    Conflict means there.
+    **values)` raises Conflict, and returns the row; `new` is the heading of its form. The form's fields are columns;
+    `taken` says at a field what a Conflict means there.
     """
 
     form: type[forms.Form]
     change: Callable[..., Awaitable[Any]]
     create: Callable[..., Awaitable[Any]] | None = None
+    new: "StrPromise | str" = ""
     taken: Mapping[str, "StrPromise | str"] = {}
 
 
@@ -130,9 +149,9 @@ class Group(msgspec.Struct, frozen=True, eq=False):
 class Admin(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """One list with its pages. `label` names a row; `reference`: the attributes with class and id of a row meant.
 
-    `along` names tables without a list that a deletion empties too; `fixed` says why there is nothing to edit; `offers`
-    are what else a row leads to. Columns that are `large` may hold megabytes: no page loads them. `changes` is a column
-    of values before and after. Lists stand in the order of their `rank`.
+    `along` names what a deletion takes from other tables, for a number of it; `fixed` says why there is nothing to
+    edit; `offers` are what else a row leads to. Columns that are `large` may hold megabytes: no page loads them.
+    `changes` is a column of values before and after. Lists stand in the order of their `rank`.
     """
 
     model: Any
@@ -159,7 +178,7 @@ class Admin(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     reference: tuple[str, str] | None = None
     editing: Editing | None = None
     fixed: "StrPromise | str" = ""
-    along: Mapping[str, "StrPromise | str"] = {}
+    along: Mapping[str, Callable[[int], str]] = {}
     offers: Callable[[Any], Sequence[Any]] = lambda row: ()
 
     def __post_init__(self) -> None:

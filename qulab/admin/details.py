@@ -117,7 +117,7 @@ def _sections(admin: Admin, row: Any, references: list[str], gone: str) -> list[
     """Every column is in one place: in its group, in the rest, or among the documents; `gone` leads nowhere."""
     elsewhere = {name for group in admin.groups for name in group.names} | set(_json(admin))
     rest = [one.key for one in inspect(admin.model).column_attrs if one.key not in elsewhere]
-    own = [values.reference(name, getattr(row, name)) for name in references]
+    own = [values.own_reference(admin, row, name) for name in references]
     shown = {str(group.title): values.fields(admin, row, group.names) for group in admin.groups}
     shown[_("The row")] = own + values.fields(admin, row, rest)
     return [Section(title, [_without_way(cell, gone) for cell in cells]) for title, cells in shown.items()]

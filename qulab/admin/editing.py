@@ -82,7 +82,7 @@ async def add(session: Session, person: Person | None, admin: Admin, data: Query
     return EditPage(admin=admin, form=form, status=status)
 
 
-async def edit_page(session: Session, admin: Admin, key: str, undo: str = "") -> EditPage | None:
+async def edit_page(session: Session, person: Person | None, admin: Admin, key: str, undo: str = "") -> EditPage | None:
     """The form of a row, or with what was there before a change. None without such a row, or such a change."""
     row = await _row(session, admin, key)
     entry = await history.undoable(session, admin, key, undo) if undo and row is not None else None
@@ -95,7 +95,7 @@ async def edit_page(session: Session, admin: Admin, key: str, undo: str = "") ->
         form=_form(admin, initial=_values(admin, row)),
         opened=signed(admin, row, undo),
     )
-    return _undoing(page, entry, _values(admin, row)) if entry is not None else page
+    return _undoing(page, person, entry, _values(admin, row)) if entry is not None else page
 
 
 async def save(
@@ -105,26 +105,29 @@ async def save(
     form, token = _form(admin, data), str(data.get(OPENED, ""))
     opened = _opened(admin, key, token)
     if opened is None:
-        return await _again(session, admin, key, form, problem=_("What this form began with is not known. Look again."))
+        return await _again(
+            session, person, admin, key, form, problem=_("What this form began with is not known. Look again.")
+        )
     if not form.is_valid():
-        return await _again(session, admin, key, form, opened=token, before=opened)
+        return await _again(session, person, admin, key, form, opened=token, before=opened)
     try:
         changed = _cleaned(admin, form)
         return await services.change(session, person, admin, key, opened.version, changed, undone=opened.undo)
     except NotFound:
-        return await _again(session, admin, key, form, before=opened)
+        return await _again(session, person, admin, key, form, before=opened)
     except Conflict as conflict:
         _tell(admin, form, conflict)
-        return await _again(session, admin, key, form, parts.CONFLICT, opened=token, before=opened)
+        return await _again(session, person, admin, key, form, parts.CONFLICT, opened=token, before=opened)
     except NotByHand as refused:
         form.add_error(refused.field, str(refused))
-        return await _again(session, admin, key, form, opened=token, before=opened)
+        return await _again(session, person, admin, key, form, opened=token, before=opened)
     except Stale:
         return await _stale(session, person, admin, key, form, opened)
 
 
 async def _again(
     session: Session,
+    person: Person | None,
     admin: Admin,
     key: str,
     form: forms.Form,
@@ -138,7 +141,7 @@ async def _again(
     await session.stop_writing()
     row = await _row(session, admin, key)
     if row is None:
-        return await _gone(session, admin, key, form, before)
+        return await _gone(session, person, admin, key, form, before)
     return EditPage(
         admin=admin,
         key=key,
@@ -157,7 +160,7 @@ async def _stale(
     await session.stop_writing()
     row = await _row(session, admin, key)
     if row is None:
-        return await _gone(session, admin, key, form, opened)
+        return await _gone(session, person, admin, key, form, opened)
     now, yours = _values(admin, row), _plain(_cleaned(admin, form))
     merged = {name: yours[name] if yours[name] != opened.values.get(name) else now[name] for name in yours}
     entry = await history.latest(session, admin, key)
@@ -172,21 +175,23 @@ async def _stale(
     )
 
 
-async def _gone(session: Session, admin: Admin, key: str, form: forms.Form, opened: Opened | None) -> GonePage:
+async def _gone(
+    session: Session, person: Person | None, admin: Admin, key: str, form: forms.Form, opened: Opened | None
+) -> GonePage:
     entry = await history.latest(session, admin, key)
     return GonePage(
         admin=admin,
         lines=gone(form, opened.values if opened else {}),
-        by=history.who(entry) if entry is not None and entry.action == "delete" else "",
+        by=history.who(entry, person) if entry is not None and entry.action == "delete" else "",
         typed=[(name, form.data.get(name, "")) for name in form.fields],
     )
 
 
-def _undoing(page: EditPage, entry: Audit, now: Mapping[str, Any]) -> EditPage:
+def _undoing(page: EditPage, person: Person | None, entry: Audit, now: Mapping[str, Any]) -> EditPage:
     """The form with what was there before that change."""
     before = {name: change[0] for name, change in entry.changes.items() if name in now}
     form = _form(page.admin, initial={**now, **before})
-    undo = Undo(undone(form, now, entry.changes), history.who(entry), values.moment(entry.created_at))
+    undo = Undo(undone(form, now, entry.changes), history.who(entry, person), values.moment(entry.created_at))
     return msgspec.structs.replace(page, form=form, undo=undo)
 
 

@@ -1,23 +1,32 @@
 """Who changed a row is told from the audit, and only where the audit knows: not every change is one by hand."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from qulab.access.person import Person
 from qulab.admin import parts
 from qulab.admin.audit import Via
-from qulab.admin.declare import Admin
+from qulab.admin.declare import Admin, Shown
 from qulab.admin.models import Audit
 from qulab.admin.site import site
 from qulab.db.session import Session
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 UNDOABLE = frozenset({"update", "undo"})
+WITHOUT_ACCOUNT: "Mapping[str, StrPromise]" = {
+    Via.COMMAND: gettext_lazy("a command"),
+    Via.OPERATOR: gettext_lazy("the operator at this machine"),
+}
 
 
 async def latest(session: Session, admin: Admin, key: str) -> Audit | None:
@@ -58,13 +67,25 @@ def undo_address(admin: Admin, key: str, entry_id: str) -> str:
 
 def who(entry: Audit, person: Person | None = None) -> str:
     """In words, for the eyes of `person`."""
-    if entry.via == Via.COMMAND:
-        return _("a command")
-    if entry.via == Via.OPERATOR:
-        return _("the operator at this machine")
+    if entry.via in WITHOUT_ACCOUNT:
+        return str(WITHOUT_ACCOUNT[entry.via])
     if person is not None and entry.actor_id == person.actor:
-        return _("yourself, in another window")
+        return _("yourself")
     return entry.actor.name if entry.actor is not None else _("someone whose account is gone")
+
+
+def nobody(entry: Any) -> Shown | None:
+    """Who it was, in a table, where that is no account."""
+    if entry.actor is not None:
+        return None
+    return Shown(str(WITHOUT_ACCOUNT.get(entry.via, _("account gone"))))
+
+
+def undone(entry: Any) -> Shown | None:
+    """An undo keeps the id of what it took back in the place of a reason."""
+    if entry.action != "undo" or not is_id(entry.reason):
+        return None
+    return Shown(_("undoes an earlier change"), reverse("admin:detail", args=["audit", entry.reason]))
 
 
 def is_id(text: str) -> bool:

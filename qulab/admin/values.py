@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from sqlalchemy import Integer, Numeric, inspect
 
-from qulab.admin.declare import Admin, Column
+from qulab.admin.declare import Admin, Column, Shown
 from qulab.admin.site import site
 from qulab.db.base import ID_LENGTH
 
@@ -81,6 +81,8 @@ def moment(at: datetime) -> str:
 
 def _list_cell(admin: Admin, column: Column, instance: Any) -> Cell:
     value, heading = getattr(instance, column.name), str(column.title)
+    if shown := column.shown(instance):
+        return _in_words(heading, shown)
     if column.name in inspect(admin.model).relationships:
         return reference(heading, value)
     kind, text = _formatted(value, column.digits)
@@ -92,7 +94,17 @@ def _list_cell(admin: Admin, column: Column, instance: Any) -> Cell:
     return Cell(heading, kind, short, text, address, is_numeric(admin, column.name))
 
 
+def _in_words(heading: str, shown: Shown) -> Cell:
+    return Cell(heading, Kind.TEXT if shown.href else Kind.NONE, shown.text, shown.text, shown.href)
+
+
+def _words(admin: Admin, instance: Any, name: str) -> Shown | None:
+    return next((column.shown(instance) for column in admin.columns if column.name == name), None)
+
+
 def _field(admin: Admin, instance: Any, name: str) -> Cell:
+    if shown := _words(admin, instance, name):
+        return _in_words(name, shown)
     kind, text = _formatted(getattr(instance, name))
     kind = Kind.TAG if name in admin.tags and text else kind
     kind = Kind.ID if _is_id(admin, name) and text else kind
@@ -106,6 +118,13 @@ def _meant(admin: Admin, instance: Any, name: str) -> str:
         return ""
     target = site.meant(getattr(instance, admin.reference[0]))
     return href(target, getattr(instance, name)) if target and getattr(instance, name) else ""
+
+
+def own_reference(admin: Admin, instance: Any, name: str) -> Cell:
+    """A many-to-one relationship on the page of a row."""
+    if shown := _words(admin, instance, name):
+        return _in_words(name, shown)
+    return reference(name, getattr(instance, name))
 
 
 def reference(heading: str, instance: Any) -> Cell:

@@ -4,7 +4,7 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from qulab.access.limits import too_many
 from qulab.access.person import person_of
@@ -55,7 +55,7 @@ async def edit(request: DatabaseRequest, name: str, key: str) -> HttpResponseBas
     if "\x00" in key:
         raise _no_row(name, key)  # PostgreSQL has no such text, and would call the question malformed
     if request.method != "POST":
-        page = await editing.edit_page(request.db, admin, key, request.GET.get("undo", ""))
+        page = await editing.edit_page(request.db, person_of(request), admin, key, request.GET.get("undo", ""))
         if page is None:
             raise _no_row(name, key)
         return render(request, "admin/edit.html", {"page": page})
@@ -66,10 +66,12 @@ async def edit(request: DatabaseRequest, name: str, key: str) -> HttpResponseBas
     return render(request, template, {"page": outcome}, status=outcome.status)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 async def download(request: DatabaseRequest, name: str, form: str) -> HttpResponseBase:
-    """A file of the list that the address asks for. The list itself tells what is not understood."""
+    """A file of the list that the address asks for. The list tells what is not understood, and has the button."""
     admin = site.get(name)
+    if request.method != "POST":
+        return HttpResponseRedirect(export.back(admin, request.GET))
     try:
         file = await export.begin(request.db, admin, export.Format(form), request.GET, person_of(request))
     except export.Busy as busy:
@@ -83,10 +85,11 @@ async def action(request: DatabaseRequest, name: str, action: str) -> HttpRespon
     """GET says what would be done and asks; POST does it."""
     admin = site.get(name)
     chosen = site.action(admin, action)
+    person = person_of(request)
     if request.method != "POST":
-        outcome: int | actions.Confirmation = await actions.confirmation(request.db, admin, chosen, request.GET)
+        outcome: int | actions.Confirmation = await actions.confirmation(request.db, person, admin, chosen, request.GET)
     else:
-        outcome = await actions.perform(request.db, person_of(request), admin, chosen, request.POST)
+        outcome = await actions.perform(request.db, person, admin, chosen, request.POST)
     if isinstance(outcome, int):
         return HttpResponseRedirect(actions.back(admin, chosen, request.POST, outcome))
     return render(request, "admin/confirm.html", {"page": outcome}, status=outcome.status)

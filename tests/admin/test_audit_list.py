@@ -36,6 +36,18 @@ class TestList:
         page = await desk.get("audit")
 
         assert len(page.keys("audit")) == 2
+        assert "account gone" in page.text
+        assert "a command" in page.text
+
+    async def test_an_undo_leads_to_what_it_took_back(self, desk: Desk, database: Database) -> None:
+        first = entry(reason="a mistake")
+        await store(database, first)
+        second = entry(action="undo", reason=first.id)
+        await store(database, second)
+
+        for path in ("audit", f"audit/{second.id}"):
+            assert (await desk.get(path)).links("undoes an earlier change") == [f"/admin/audit/{first.id}"]
+        assert "Undo · Users" in (await desk.get(f"audit/{second.id}")).text
 
     @pytest.mark.parametrize(
         ("params", "found"),

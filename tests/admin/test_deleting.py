@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from django.test import AsyncClient
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, func, select
 from sqlalchemy.exc import DBAPIError
 
@@ -21,7 +22,7 @@ from qulab.db.base import Base
 from qulab.db.engine import Database
 from qulab.db.probe import probe
 from qulab.db.session import Session
-from tests.access.people import account
+from tests.access.people import account, signed_in
 from tests.admin.conftest import Desk, Page, assessment, event, score, store, user, users
 from tests.admin.test_editing import entries, event_types, stored
 
@@ -56,7 +57,7 @@ class TestPreview:
         assert page.status == 200
         assert "Delete 1 user?" in page.text
         assert "A deletion cannot be undone." in page.text
-        for line in ("3 Assessments", "12 Scores", "1 Sign-ins"):
+        for line in ("With it go", "3 assessments", "12 scores", "1 sign-in "):
             assert line in page.text
 
     async def test_is_exactly_what_is_deleted(self, desk: Desk, database: Database) -> None:
@@ -76,9 +77,33 @@ class TestPreview:
         after = await counts(database)
         gone = {name: before[name] - after[name] for name in before if before[name] > after[name]}
         assert gone == {"users": 4, "air_scores": 8, "assessments": 1, "credentials": 1}
-        assert told == {"Assessments": "1", "Scores": "8", "Sign-ins": "1"}
+        assert told == {"assessment": "1", "scores": "8", "sign-in": "1"}
         assert answer.response["Location"] == "/admin/users?done=delete&n=4"
         assert "4 users are deleted." in (await desk.get("users?done=delete&n=4")).text
+
+    async def test_of_several_speaks_of_them_and_asks_for_their_number(self, desk: Desk, database: Database) -> None:
+        await store(database, *(score(one) for one in await users(database, 2)))
+
+        page = await desk.get("users/delete?all=1")
+
+        assert "With them go 2 scores" in page.text
+        assert ">Delete 2 users</button>" in page.html
+
+    async def test_warns_who_would_delete_their_own_account(
+        self, desk: Desk, database: Database, async_client: AsyncClient
+    ) -> None:
+        own = "Your own account is among them: you are signed out at once."
+        other = user()
+        await store(database, other)
+        me = await signed_in(async_client, database, is_staff=True, name="Me")
+
+        for asking, told in [
+            (f"id={me.id}", True),
+            ("all=1", True),
+            (f"id={other.id}", False),
+            ("all=1&q=0000", False),
+        ]:
+            assert (own in (await desk.get(f"users/delete?{asking}")).text) is told, asking
 
     async def test_of_a_row_that_nothing_belongs_to_says_so(self, desk: Desk, database: Database) -> None:
         one = user()

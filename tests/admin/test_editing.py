@@ -293,14 +293,27 @@ class TestConflict:
         answer = await save(desk, mine, path, name="Mine", years_experience="9")
 
         assert answer.status == 409
-        assert "Changed by someone else meanwhile" in answer.text
-        assert "Changed by the operator at this machine at" in answer.text
-        assert "You both changed 1 field" in answer.text
+        assert "Changed meanwhile" in answer.text
+        assert "(UTC) by the operator at this machine, after you opened this form." in answer.text
+        assert "The same field was changed twice:" in answer.text
         for line in ("Name both Zoë Theirs Mine", "Years of experience 8.5 8.5 9", "Education – PhD left as it was"):
             assert line in answer.text
         assert "Email zoe" not in answer.text.partition("Differences")[0]
         assert (await stored(database, zoe.id)).name == "Theirs"
         assert len(await entries(database)) == 1
+
+    async def test_a_change_of_ones_own_in_another_window_is_not_laid_upon_others(
+        self, desk: Desk, database: Database, async_client: AsyncClient, zoe: User
+    ) -> None:
+        await sign_client_in(async_client, await account(database, is_staff=True))
+        path = f"users/{zoe.id}/edit"
+        mine = await desk.get(path)
+        await save(desk, await desk.get(path), path, name="Other window")
+
+        answer = await save(desk, mine, path, name="This window")
+
+        assert "(UTC) by yourself, after you opened this form." in answer.text
+        assert "someone else" not in answer.text
 
     async def test_mine_over_the_new_keeps_what_i_did_not_touch(
         self, desk: Desk, database: Database, zoe: User
@@ -406,6 +419,19 @@ class TestDeletedMeanwhile:
         anew = await desk.send("users/new", **typed(answer))
         assert anew.status == 302
         assert (await entries(database))[-1].changes["name"] == [None, "Typed"]
+
+    async def test_says_so_of_ones_own_deletion(
+        self, desk: Desk, database: Database, async_client: AsyncClient, zoe: User
+    ) -> None:
+        await sign_client_in(async_client, await account(database, is_staff=True))
+        path = f"users/{zoe.id}/edit"
+        page = await desk.get(path)
+        await desk.send("users/delete", id=zoe.id, confirmed="1")
+
+        answer = await save(desk, page, path, name="Typed")
+
+        assert "This row was deleted by yourself after you opened the form" in answer.text
+        assert "someone else" not in answer.text
 
     async def test_says_so_of_a_refused_form_too(self, desk: Desk, database: Database, zoe: User) -> None:
         path = f"users/{zoe.id}/edit"

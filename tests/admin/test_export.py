@@ -194,7 +194,15 @@ class TestRows:
 
 
 class TestAsking:
-    @pytest.mark.parametrize("method", ["get", "put", "delete"])
+    async def test_an_address_alone_leads_to_the_list_which_has_the_button(
+        self, desk: Desk, database: Database
+    ) -> None:
+        answer = await desk.client.get("/admin/events/export.csv?status=dead&x=1")
+
+        assert (answer.status_code, answer["Location"]) == (302, "/admin/events?status=dead")
+        assert await audit_rows(database) == []
+
+    @pytest.mark.parametrize("method", ["put", "delete"])
     async def test_only_a_form_gets_a_file(self, desk: Desk, database: Database, method: str) -> None:
         answer = await getattr(desk.client, method)("/admin/users/export.csv")
 

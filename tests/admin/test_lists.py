@@ -56,7 +56,7 @@ class TestList:
 
         page = await desk.get("users?q=nobody")
 
-        assert "Nothing among the Users matches." in page.text
+        assert "No row matches." in page.text
         assert page.links("Clear") == ["/admin/users"]
 
     async def test_the_index_counts_every_list_in_one_statement(self, desk: Desk, database: Database) -> None:

@@ -115,7 +115,7 @@ class TestEvents:
         await press(page, "Redrive…")
         await expect(page.get_by_role("heading", level=1, name="Redrive 1 dead event?")).to_be_visible()
         await expect(page.get_by_text("The relay tries again from attempt 0.")).to_be_visible()
-        await press(page, "Redrive")
+        await press(page, "Redrive 1 dead event")
 
         await expect(page.get_by_role("status")).to_have_text("1 event is pending again.")
         await expect(tab).to_have_text(f"Dead {dead - 1}")
@@ -128,7 +128,7 @@ class TestEvents:
         await page.get_by_label("or with all").check()
         await press(page, "Discard…")
 
-        await press(page, "Discard")
+        await press(page, "Discard 1 dead event")
         await expect(page.get_by_label("Reason")).to_have_accessible_description(
             "Say why: the reason is kept with each row."
         )

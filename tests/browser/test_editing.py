@@ -14,7 +14,7 @@ async def a_new_user(page: Page, sites: Sites, email: str) -> None:
     await page.goto(sites.full)
     await page.get_by_role("navigation", name="Data").get_by_role("link", name="Data").click()
     await page.get_by_role("main").get_by_role("link", name="Users", exact=True).click()
-    await page.get_by_role("link", name="New User…").click()
+    await page.get_by_role("link", name="New user…").click()
     await page.get_by_label("Name", exact=True).fill("Ada")
     await page.get_by_label("Email", exact=True).fill(email)
     await press(page, "Create")
@@ -24,7 +24,7 @@ async def a_new_user(page: Page, sites: Sites, email: str) -> None:
 async def delete(page: Page) -> None:
     await page.get_by_role("link", name="Delete…").click()
     await expect(page.get_by_text("A deletion cannot be undone.")).to_be_visible()
-    await press(page, "Delete")
+    await press(page, "Delete 1 user")
     await expect(page.get_by_text("1 user is deleted.")).to_be_visible()
 
 
@@ -41,7 +41,7 @@ async def come_second(page: Page, sites: Sites, email: str) -> None:
     await expect(other.get_by_role("heading", level=1, name="Augusta Ada King")).to_be_visible()
     await press(page, "Save")
 
-    await expect(page.get_by_role("heading", level=1, name="Changed by someone else meanwhile")).to_be_visible()
+    await expect(page.get_by_role("heading", level=1, name="Changed meanwhile")).to_be_visible()
     line = table(page, "Differences").get_by_role("row").filter(has_text="Name")
     for text in ("Ada", "Augusta Ada King", "Ada Lovelace"):
         await expect(line.get_by_role("cell", name=text, exact=True)).to_be_visible()
@@ -51,7 +51,7 @@ async def come_second(page: Page, sites: Sites, email: str) -> None:
 async def test_who_comes_second_sees_the_difference_and_keeps_theirs(page: Page, sites: Sites, scripting: bool) -> None:
     await come_second(page, sites, f"theirs{scripting}@example.com".lower())
 
-    await page.get_by_role("link", name="Keep theirs").click()
+    await page.get_by_role("link", name="Keep what is stored").click()
 
     await expect(page.get_by_role("heading", level=1, name="Augusta Ada King")).to_be_visible()
     await delete(page)

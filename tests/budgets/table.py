@@ -186,7 +186,7 @@ BUDGETS: dict[str, list[Case]] = {
         Case("/admin/audit/{entry}", 2),
     ],
     "admin/LIST/export\\.(?P<form>csv|json)": [
-        Case("/admin/users/export.csv", 0, status=405),
+        Case("/admin/users/export.csv", 0, status=302),
         post("/admin/users/export.csv", 3, status=200),
         post("/admin/events/export.json?status=dead", 3, status=200),
         post("/admin/events/export.json?status=lost", 0),
