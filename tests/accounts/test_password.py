@@ -457,5 +457,5 @@ class TestRedisAway:
             await nowhere.aclose()
 
         assert answer.status_code == 503
-        assert "You are not signed out" in words(answer)
+        assert "If you were signed in, you still are" in words(answer)
         assert await is_signed_in(browser)
