@@ -201,7 +201,7 @@ BUDGETS: dict[str, list[Case]] = {
         Case("/admin/users/{user}/edit", 1),
         Case("/admin/users/nobody/edit", 1, status=404),
         post("/admin/users/{user}/edit", 1, {"opened": "{opened}", "name": ""}, 422),
-        post("/admin/users/{user}/edit", 5, EDITED),
+        post("/admin/users/{user}/edit", 6, EDITED),  # one asks whether the address is that of staff
         post("/admin/users/{user}/edit", 1, EDITED),  # nothing is left to change
         post("/admin/users/{user}/edit", 3, {**EDITED, "name": "Another"}, 409),
     ],
