@@ -139,7 +139,8 @@ def _announcement(lab: Lab, given_redis: str | None, seconds: float) -> Iterator
     yield f"QuLab answers at http://{_written(plan.host)}:{plan.port}/ after {seconds:.1f} s"
     yield f"  database  {_database_line(lab)}"
     yield f"  redis     {_redis_line(lab, given_redis)}"
-    yield f"  workers   one for each of the queues {' and '.join(QUEUES)}, the last also for mail; beat, and consumer {plan.group}"
+    queues = f"the queues {' and '.join(QUEUES)}, the last also for mail"
+    yield f"  workers   one for each of {queues}; beat, and consumer {plan.group}"
     yield f"  data      {plan.folder}"
     yield f"  lab       {_audience_line(plan)}; {_ownership_line(plan)}"
     if not plan.trusts_operator:
