@@ -443,7 +443,7 @@ STATES = [
     admin("user-delete", "action", "users", open_first_row, follow("Delete…"), see("With it go")),
     admin("users-delete", "action", "users/delete?all=1"),
     admin("assessment-edit", "edit", "assessments", *EDIT),
-    admin("closed", "index", "", come_through_a_proxy, status=HTTPStatus.FORBIDDEN),
+    State("admin-closed", "accounts:sign-in", "/admin/", (come_through_a_proxy,), site="full"),
     account("sign-in", "sign-in"),
     account("sign-in-for-a-page", "sign-in", path="sign-in?next=/accounts/edit"),
     account("sign-in-empty", "sign-in", press("Sign in"), status=UNPROCESSABLE),
