@@ -444,6 +444,13 @@ STATES = [
     admin("users-delete", "action", "users/delete?all=1"),
     admin("assessment-edit", "edit", "assessments", *EDIT),
     State("admin-closed", "accounts:sign-in", "/admin/", (come_through_a_proxy,), site="full"),
+    State(
+        "admin-refused",
+        "admin:index",
+        "/accounts/sign-up?next=/admin/",
+        (sign_up_anew, see("This page is for staff")),
+        status=HTTPStatus.FORBIDDEN,
+    ),
     account("sign-in", "sign-in"),
     account("sign-in-for-a-page", "sign-in", path="sign-in?next=/accounts/edit"),
     account("sign-in-empty", "sign-in", press("Sign in"), status=UNPROCESSABLE),
