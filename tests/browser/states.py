@@ -397,7 +397,9 @@ STATES = [
     admin("audit-of-a-list", "list", "audit?list_name=users&action=export&q=nothing"),
     admin("audit-empty", "list", "audit", site="empty"),
     admin("audit-refused", "list", "audit?list_name=elephants", status=UNPROCESSABLE),
-    admin("changes", "detail", "audit?action=update", open_first_row, see("What changed")),
+    admin(
+        "changes", "detail", "users", *EDIT, *SAVE, follow("Changes of this row"), open_first_row, see("What changed")
+    ),
     admin("export", "detail", "audit?action=export", open_first_row),
     admin("nobody", "detail", "users/nobody", status=HTTPStatus.NOT_FOUND),
     admin("redrive", "action", f"events/redrive?{ALL_DEAD}"),
