@@ -16,6 +16,7 @@ from qulab.db.engine import Database
 from qulab.lab.statements import tokens
 from qulab.lab.statements.explain import Plan, explain
 from qulab.lab.statements.tokens import Logged, TooOld, Unsigned, logged, token
+from tests.admin.conftest import users
 from tests.lab.conftest import Lab, text_of
 
 PARAMETER = {"sqlite": "?", "postgresql": "$1::VARCHAR"}
@@ -71,6 +72,11 @@ class TestTokens:
 
 class TestExplain:
     async def test_says_which_index_finds_a_row(self, database: Database) -> None:
+        await users(database, 1000)  # of a table that is known to be small, PostgreSQL would rather read all
+        async with database.writing() as session:
+            await session.execute(text("ANALYZE users"))
+            await session.commit()
+
         plan = await plan_of(database, f"SELECT * FROM users WHERE id = {PARAMETER[database.dialect]}")
 
         assert not plan.problem
