@@ -72,6 +72,7 @@ async def test_somebody_signs_up_changes_what_is_theirs_and_leaves(page: Page, s
 async def test_a_page_of_ones_own_follows_the_sign_in(page: Page, sites: Sites) -> None:
     email = await sign_up(page, sites)
     await press(page, "Sign out")
+    await expect(page.get_by_text("You are signed out.")).to_be_visible()
 
     await page.goto(f"{sites.lab}/accounts/profile")
     await page.get_by_role("main").get_by_role("link", name="Sign in").click()
