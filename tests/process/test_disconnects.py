@@ -22,8 +22,8 @@ from qulab.local.redis_server import free_port
 
 from .running import PROJECT, START_SECONDS, environment
 
-REQUESTS, AT_ONCE = 2000, 20
-POOL, OVERFLOW = 10, 4
+REQUESTS, AT_ONCE = 2000, 30
+POOL, OVERFLOW = 10, 4  # fewer than are at it at once, so that many leave while they wait
 LONGEST = 200  # milliseconds that a view takes
 SETTLED_WITHIN = 10.0
 NAME = "leaving"
