@@ -16,6 +16,7 @@ async def begin(page: Page, origin: str, section: str) -> None:
 
 async def press(page: Page, name: str) -> None:
     await page.get_by_role("button", name=name, exact=True).click()
+    await page.wait_for_load_state()  # of what it led to, so that going on does not abort it
 
 
 def result(page: Page) -> Locator:

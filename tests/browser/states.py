@@ -104,6 +104,7 @@ class State:
         await page.goto(sites[self.site] + self.path)
         for step in self.steps:
             await step(page)
+            await page.wait_for_load_state()  # a page that is closed while it loads may never be
 
     @property
     def listings(self) -> bool:
