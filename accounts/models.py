@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from qulab.db.base import ID_LENGTH, Base, TimestampMixin, UTCDateTime, new_id
 
 if TYPE_CHECKING:
-    from assessments.models import AIRScore, Assessment
+    from assessments.models import AIRScore, Assessment, Sitting
 
 
 class User(TimestampMixin, Base):
@@ -31,6 +31,9 @@ class User(TimestampMixin, Base):
     __mapper_args__ = {"version_id_col": version}
 
     assessments: Mapped[list["Assessment"]] = relationship(
+        back_populates="user", cascade="all, delete-orphan", passive_deletes=True, lazy="raise"
+    )
+    sittings: Mapped[list["Sitting"]] = relationship(
         back_populates="user", cascade="all, delete-orphan", passive_deletes=True, lazy="raise"
     )
     scores: Mapped[list["AIRScore"]] = relationship(

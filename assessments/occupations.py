@@ -8,7 +8,21 @@ from pathlib import Path
 import msgspec
 
 TABLE = Path(__file__).parent / "data" / "occupations.csv"
-GROWTH_WEIGHT, WAGE_WEIGHT, EXPOSURE_WEIGHT = 0.5, 0.3, 0.2
+SOURCES = {  # as the table names them
+    "growth_and_wage": "US Bureau of Labor Statistics, Employment Projections 2022–32, table 1.7 (wages of 2022)",
+    "exposure": "Eloundou et al., 2023, GPTs are GPTs: mean human-rated β of the occupation's O*NET-SOC codes",
+}
+
+
+class HRWeights(msgspec.Struct, frozen=True):
+    """Of the percentiles in H^R."""
+
+    growth: float = 0.5
+    wage: float = 0.3
+    exposure: float = 0.2
+
+
+HR_WEIGHTS = HRWeights()
 
 
 class Occupation(msgspec.Struct, frozen=True):
@@ -26,10 +40,13 @@ class Occupation(msgspec.Struct, frozen=True):
     @property
     def hr_score(self) -> float:
         """H^R, 0–100: .5·growth + .3·wage + .2·exposure, of the percentiles."""
+        return self.hr_by(HR_WEIGHTS)
+
+    def hr_by(self, weights: HRWeights) -> float:
         return (
-            GROWTH_WEIGHT * self.growth_percentile
-            + WAGE_WEIGHT * self.wage_percentile
-            + EXPOSURE_WEIGHT * self.exposure_percentile
+            weights.growth * self.growth_percentile
+            + weights.wage * self.wage_percentile
+            + weights.exposure * self.exposure_percentile
         )
 
 

@@ -14,8 +14,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from assessments.estimation import Floats
 from assessments.occupations import OCCUPATIONS
-from assessments.scoring import COMPONENTS, INPUT_VERSION, Floats, Scores, metadata, score_many
+from assessments.scoring import COMPONENTS, INPUT_VERSION, Scores, metadata, score_many
 from assessments.services import HIGHEST_ABILITY, INPUT_SD, LOWEST_ABILITY
 from qulab.db.bulk import Values
 

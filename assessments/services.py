@@ -7,10 +7,11 @@ from sqlalchemy import ColumnElement, delete, func, select, text
 from accounts.models import Credentials, User
 from accounts.repositories import UserRepository
 from accounts.services import add_sample_users, forget_cached_users
+from assessments.estimation import Ability
 from assessments.models import AIRScore, Assessment
 from assessments.occupations import find
 from assessments.repositories import AIRScoreRepository, AssessmentRepository
-from assessments.scoring import Ability, score
+from assessments.scoring import score
 from outbox.events import record_event, record_events
 from outbox.models import DomainEvent, InboxEntry
 from qulab.db.errors import Stale

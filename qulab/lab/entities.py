@@ -161,7 +161,9 @@ def _links(entities: Mapping[str, Entity], sheet: Sheet) -> Iterator[Link]:
     lane = 0
     for entity in entities.values():
         for key in _keys(Base.metadata.tables[entity.name]):
-            other = entities[key.column.table.name]
+            other = entities.get(key.column.table.name)
+            if other is None:
+                continue
             ends = (entity.at(key.parent.name), other.at(key.column.name))
             if entity.x == other.x:
                 lane += 1

@@ -22,11 +22,21 @@ STALE = 3600  # seconds after which a schema belongs to a process that died
 
 @asynccontextmanager
 async def scratch_database(beside: Database, tables: list[Table]) -> AsyncIterator[Database]:
-    """An empty database with `tables`, of the same kind as `beside`: a temporary file, or a schema of its server."""
+    """An empty database with `tables`, of the same kind as `beside`: a temporary file, or a schema of its server.
+
+    It has the tables that their foreign keys refer to as well.
+    """
     async with _opened(beside) as database:
         async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all, tables=tables)
+            await connection.run_sync(Base.metadata.create_all, tables=_with_referred(tables))
         yield database
+
+
+def _with_referred(tables: list[Table]) -> list[Table]:
+    found = list(tables)
+    for table in found:  # grows on the way
+        found += {key.column.table for key in table.foreign_keys} - set(found)
+    return found
 
 
 @asynccontextmanager

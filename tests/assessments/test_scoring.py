@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 
+from assessments.estimation import Ability
 from assessments.occupations import OCCUPATIONS, UnknownOccupation, find
-from assessments.scoring import COMPONENTS, Ability, combine, recalculate, score, score_many
+from assessments.scoring import COMPONENTS, combine, recalculate, score, score_many
 
 
 def abilities(*thetas: float, sd: float = 0.5) -> dict[str, Ability]:
