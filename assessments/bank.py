@@ -50,6 +50,14 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def is_right(self, answer: Answer) -> bool:
         raise NotImplementedError
 
+    def accepts(self, answer: Answer) -> bool:
+        """Whether this can be an answer, right or wrong."""
+        raise NotImplementedError
+
+    def normal(self, answer: Answer) -> Answer:
+        """An answer as it is stored: two that mean the same are the same."""
+        return answer
+
     def problems(self) -> Iterator[str]:
         for name in ("stem", "rationale"):
             if BLANK.search(getattr(self, name).replace("\n", " ")):
@@ -86,6 +94,9 @@ class Choice(Optioned, frozen=True, kw_only=True, tag="choice"):
     def is_right(self, answer: Answer) -> bool:
         return answer == self.key
 
+    def accepts(self, answer: Answer) -> bool:
+        return isinstance(answer, str) and answer in self.options
+
     def problems(self) -> Iterator[str]:
         yield from super().problems()
         if self.key not in self.options:
@@ -101,6 +112,12 @@ class Multiple(Optioned, frozen=True, kw_only=True, tag="multiple"):
 
     def is_right(self, answer: Answer) -> bool:
         return isinstance(answer, list) and sorted(answer) == sorted(self.key)
+
+    def accepts(self, answer: Answer) -> bool:
+        return isinstance(answer, list) and bool(answer) and set(answer) <= set(self.options)
+
+    def normal(self, answer: Answer) -> Answer:
+        return sorted(set(answer)) if isinstance(answer, list) else answer
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
@@ -119,6 +136,9 @@ class Ordering(Optioned, frozen=True, kw_only=True, tag="ordering"):
 
     def is_right(self, answer: Answer) -> bool:
         return answer == self.key
+
+    def accepts(self, answer: Answer) -> bool:
+        return isinstance(answer, list) and sorted(answer) == sorted(self.options)
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
@@ -139,6 +159,9 @@ class Numeric(Item, frozen=True, kw_only=True, tag="numeric"):
     def is_right(self, answer: Answer) -> bool:
         # The slack is for numbers that binary fractions only come near: 0.3 is within 0.1 of 0.2.
         return isinstance(answer, float) and abs(answer - self.key) <= self.tolerance + 1e-9 * max(1.0, abs(self.key))
+
+    def accepts(self, answer: Answer) -> bool:
+        return isinstance(answer, float) and math.isfinite(answer)
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()

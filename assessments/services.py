@@ -10,8 +10,9 @@ from accounts.services import add_sample_users, forget_cached_users
 from assessments.estimation import Ability
 from assessments.models import AIRScore, Assessment
 from assessments.occupations import find
-from assessments.repositories import AIRScoreRepository, AssessmentRepository
-from assessments.scoring import score
+from assessments.repositories import AIRScoreRepository, AssessmentRepository, SittingRepository
+from assessments.scoring import Score
+from assessments.scoring import score as calculate_score
 from outbox.events import record_event, record_events
 from outbox.models import DomainEvent, InboxEntry
 from qulab.db.errors import Stale
@@ -40,7 +41,8 @@ async def calculate_and_store_airscore(
     Raises NotFound for the user, UnknownOccupation for the code, ValueError for an ability outside [-4, 4].
     """
     await UserRepository(session).one(user_id)
-    stored = await _add_score(session, user_id, occupation_code, (fluency, domain, adaptive))
+    occupation, calculated = find(occupation_code), _calculate(occupation_code, (fluency, domain, adaptive))
+    stored = await add_score(session, user_id=user_id, occupation_code=occupation.code, score=calculated)
     await session.commit()
     return stored
 
@@ -50,15 +52,29 @@ async def add_sample_scores(session: Session, *, user_id: str) -> list[AIRScore]
     """Three scores of growing ability, each with its event, in one transaction. Raises NotFound."""
     user = await UserRepository(session).one(user_id)
     code = user.occupation_code or SAMPLE_OCCUPATION
-    scores = [(await _add_score(session, user_id, code, abilities))[0] for abilities in SAMPLE_ABILITIES]
+    samples = [_calculate(code, abilities) for abilities in SAMPLE_ABILITIES]
+    scores = [(await add_score(session, user_id=user_id, occupation_code=code, score=sample))[0] for sample in samples]
     await session.commit()
     return scores
 
 
-async def _add_score(
-    session: Session, user_id: str, occupation_code: str, abilities: tuple[float, float, float]
+async def add_score(
+    session: Session, *, user_id: str, occupation_code: str, score: Score, sitting_id: str | None = None
 ) -> tuple[AIRScore, DomainEvent]:
-    air_score = _calculate(user_id, occupation_code, abilities)
+    """Add a score and its event without a commit. Raises Conflict where the sitting has a score."""
+    air_score = AIRScore(
+        user_id=user_id,
+        sitting_id=sitting_id,
+        occupation_code=occupation_code,
+        air_score=score.air,
+        vr_score=score.vr,
+        hr_score=score.hr,
+        synergy_score=score.synergy,
+        ci_lower=score.ci_lower,
+        ci_upper=score.ci_upper,
+        parameter_version=score.metadata["parameter_version"],
+        calculation_metadata=score.metadata,
+    )
     await AIRScoreRepository(session).create(air_score)
     event = record_event(
         session,
@@ -76,24 +92,24 @@ async def _add_score(
     return air_score, event
 
 
-def _calculate(user_id: str, occupation_code: str, abilities: tuple[float, float, float]) -> AIRScore:
+def _calculate(occupation_code: str, abilities: tuple[float, float, float]) -> Score:
     if not all(LOWEST_ABILITY <= theta <= HIGHEST_ABILITY for theta in abilities):
         raise ValueError(f"abilities lie between {LOWEST_ABILITY:g} and {HIGHEST_ABILITY:g}; got {abilities}")
-    occupation = find(occupation_code)
     fluency, domain, adaptive = (Ability(theta, INPUT_SD) for theta in abilities)
-    result = score({"fluency": fluency, "domain": domain, "adaptive": adaptive}, occupation.hr_score)
-    return AIRScore(
-        user_id=user_id,
-        occupation_code=occupation.code,
-        air_score=result.air,
-        vr_score=result.vr,
-        hr_score=result.hr,
-        synergy_score=result.synergy,
-        ci_lower=result.ci_lower,
-        ci_upper=result.ci_upper,
-        parameter_version=result.metadata["parameter_version"],
-        calculation_metadata=result.metadata,
-    )
+    given = {"fluency": fluency, "domain": domain, "adaptive": adaptive}
+    return calculate_score(given, find(occupation_code).hr_score)
+
+
+async def abandon_sittings(session: Session, *where: ColumnElement[bool]) -> int:
+    """End all these sittings that are in progress, an event for each assessment that was, without a commit.
+
+    Returns how many sittings ended.
+    """
+    ended = await SittingRepository(session).abandon(*where)
+    if ended:
+        payloads = await AssessmentRepository(session).abandon(Assessment.sitting_id.in_(ended))
+        await record_events(session, event_type="AssessmentAbandoned", aggregate_type="Assessment", payloads=payloads)
+    return len(ended)
 
 
 async def change_assessment(session: Session, /, *, assessment_id: str, version: int, **changes: Any) -> Assessment:

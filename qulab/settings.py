@@ -180,6 +180,7 @@ OUTBOX_STREAM_MAXLEN = _integer("QULAB_OUTBOX_STREAM_MAXLEN", 1_000_000, least=1
 OUTBOX_RETENTION_DAYS = _integer("QULAB_OUTBOX_RETENTION_DAYS", 30, least=1)  # of what is published or discarded
 RELAY_INTERVAL = _number("QULAB_RELAY_INTERVAL", 1.0, least=0.1)  # seconds between two ticks of beat
 QULAB_CONSUMER_GROUP = "qulab"
+ITEM_EVENTS = _flag("QULAB_ITEM_EVENTS", False)  # an event for each answer of a test as well: many
 
 # --- Celery ----------------------------------------------------------------------------------------------------------
 

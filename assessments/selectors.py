@@ -1,0 +1,84 @@
+"""What a person is told of their own tests and scores: frozen values, and nothing of anybody else's."""
+
+import msgspec
+from sqlalchemy import ColumnElement, select
+
+from assessments.models import AIRScore, Sitting, Status
+from assessments.progress import Progress
+from assessments.repositories import AIRScoreRepository, SittingRepository
+from assessments.scoring import COMPONENTS
+from assessments.snapshots import AIRScoreSnapshot
+from qulab.db.errors import NotFound
+from qulab.db.session import Session
+
+
+class SittingNow(msgspec.Struct, frozen=True):
+    """A sitting and the question that waits in it; where none does, `question` and `item_id` are empty."""
+
+    id: str
+    status: Status
+    occupation_code: str
+    bank_version: str
+    component: str  # the one in progress, else the last
+    step: int  # its number, from 1
+    position: int  # of the question in it, from 1
+    answered: int  # in all components
+    question: str
+    item_id: str
+    score_id: str | None
+
+    @classmethod
+    def of(cls, progress: Progress, score_id: str | None) -> "SittingNow":
+        pending, last = progress.pending, progress.parts[-1]
+        return cls(
+            id=progress.sitting_id,
+            status=progress.status,
+            occupation_code=progress.occupation_code,
+            bank_version=progress.bank_version,
+            component=last.component,
+            step=COMPONENTS.index(last.component) + 1,
+            position=len(last.asked),
+            answered=progress.answered,
+            question=pending.question if pending else "",
+            item_id=pending.item_id if pending else "",
+            score_id=score_id,
+        )
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """The test that is in progress, and the scores, the newest first."""
+
+    open: SittingNow | None
+    scores: list[AIRScoreSnapshot]
+
+
+async def sitting_of(session: Session, *, user_id: str, sitting_id: str) -> SittingNow:
+    """A person's own sitting. Raises NotFound."""
+    found = await _sitting(session, user_id, Sitting.id == sitting_id)
+    if found is None:
+        raise NotFound(Sitting, sitting_id)
+    return found
+
+
+async def overview_of(session: Session, user_id: str) -> Overview:
+    open_one = await _sitting(session, user_id, Sitting.status == Status.IN_PROGRESS)
+    scores = await AIRScoreRepository(session).list_for_user(user_id)
+    return Overview(open_one, [AIRScoreSnapshot.of(score) for score in scores])
+
+
+async def score_of(session: Session, *, user_id: str, score_id: str) -> AIRScoreSnapshot:
+    """A person's own score. Raises NotFound, for another person's too."""
+    score = await AIRScoreRepository(session).get_by_id(score_id)
+    if score is None or score.user_id != user_id:
+        raise NotFound(AIRScore, score_id)
+    return AIRScoreSnapshot.of(score)
+
+
+async def _sitting(session: Session, user_id: str, where: ColumnElement[bool]) -> SittingNow | None:
+    rows = await SittingRepository(session).whole(user_id, where)
+    if not rows:
+        return None
+    progress = Progress.of(user_id, rows)
+    score = select(AIRScore.id).where(AIRScore.sitting_id == progress.sitting_id)
+    over = progress.status is Status.COMPLETED
+    return SittingNow.of(progress, await session.scalar(score) if over else None)
