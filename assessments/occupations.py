@@ -1,11 +1,23 @@
-"""Every figure for an occupation comes from the table beside this file, which names its sources and years."""
+"""Every figure for an occupation comes from the table beside this file, which names its sources and years.
+
+A search finds titles by their words, whole, begun or mistyped, and codes by how they begin. What it does not find it
+does not guess at.
+"""
 
 import csv
 import re
-from difflib import get_close_matches
+from difflib import SequenceMatcher
+from itertools import takewhile
 from pathlib import Path
+from unicodedata import normalize
 
 import msgspec
+
+MOST_NEAR, MOST_FOUND, MOST_WORDS = 5, 10, 8
+CODE_DIGITS = 6
+# A whole code somewhere, or one that is begun and nothing else: "15 years" is none.
+CODE = re.compile(r"\d\d[-–.\s]?\d{4}|^\s*\d\d[-–.\s]?\d{0,3}\s*$", re.ASCII)
+SMALL_WORDS = {"a", "all", "an", "and", "except", "for", "in", "of", "on", "or", "other", "the", "to", "with"}
 
 TABLE = Path(__file__).parent / "data" / "occupations.csv"
 SOURCES = {  # as the table names them
@@ -57,7 +69,8 @@ class UnknownOccupation(Exception):
         self.code = code
         self.near = _near(code)
         names = ", ".join(f"{occupation.code} {occupation.title}" for occupation in self.near)
-        super().__init__(f"There are no figures for the occupation {code!r}. Near it: {names}.")
+        advice = f"Near it: {names}." if names else "Choose one by its title, or by a SOC code such as 15-1252."
+        super().__init__(f"There are no figures for the occupation {code!r}. {advice}")
 
 
 def find(code: str) -> Occupation:
@@ -68,15 +81,85 @@ def find(code: str) -> Occupation:
         raise UnknownOccupation(code) from None
 
 
+def search(text: str, limit: int = MOST_FOUND) -> list[Occupation]:
+    """Occupations of a code that begins like one in the text, then of titles with its words; the best first.
+
+    Where no title has all of the words, those that have most of them.
+    """
+    digits = _digits(text)
+    by_code = [one for one in _by_code(digits) if _shared(digits, one) >= min(len(digits), CODE_DIGITS - 1)]
+    found = dict.fromkeys(one.code for one in [*by_code, *_by_title(words(text))])
+    return [OCCUPATIONS[code] for code in list(found)[:limit]]
+
+
+def words(text: str) -> list[str]:
+    """The words of a title or a search that tell something, in small letters, and in the singular."""
+    plain = normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    found = [word for word in re.findall(r"[a-z]+", plain) if len(word) > 1 and word not in SMALL_WORDS]
+    return [_singular(word) for word in found]
+
+
 def _near(text: str) -> list[Occupation]:
-    """At most five: by a like code, then by a like title."""
-    codes = get_close_matches(text.strip(), OCCUPATIONS, n=5, cutoff=0.6)
-    words = set(re.findall(r"[a-z]{4,}", text.lower()))
-    titles = [
-        code for code, occupation in OCCUPATIONS.items() if any(word in occupation.title.lower() for word in words)
-    ]
-    found = list(dict.fromkeys(codes + titles)) or get_close_matches(text.strip(), OCCUPATIONS, n=5, cutoff=0.0)
-    return [OCCUPATIONS[code] for code in found[:5]]
+    """At most five: for a code those next to it, else what a search finds."""
+    return _by_code(_digits(text))[:MOST_NEAR] or search(text, MOST_NEAR)
+
+
+def _digits(text: str) -> str:
+    """Those of the first SOC code in a text; "" where there is none."""
+    found = CODE.search(text)
+    return re.sub(r"\D", "", found.group()) if found else ""
+
+
+def _by_code(digits: str) -> list[Occupation]:
+    """All of them, those first whose code begins like this one, and stands next to it; none for no code."""
+
+    def distance(one: Occupation) -> tuple[int, int]:
+        apart = abs(int(_digits(one.code)) - int(digits.ljust(CODE_DIGITS, "0")))
+        return -_shared(digits, one), apart
+
+    return sorted(OCCUPATIONS.values(), key=distance) if digits else []
+
+
+def _shared(digits: str, occupation: Occupation) -> int:
+    """How many digits two codes begin with alike."""
+    return _begin_alike(digits, _digits(occupation.code))
+
+
+def _by_title(asked: list[str]) -> list[Occupation]:
+    """Those that have the words, or most of them, like the words that were asked for."""
+    ranked = []
+    for occupation in OCCUPATIONS.values():
+        title = TITLE_WORDS[occupation.code]
+        alike = [max(_likeness(word, one) for one in title) for word in asked[:MOST_WORDS]]
+        ranked.append((sum(map(bool, alike)), sum(alike), -len(title), occupation))
+    most = max((has for has, *_ in ranked), default=0)
+    ranked = [one for one in ranked if one[0] == most > 0]
+    return [occupation for *_, occupation in sorted(ranked, key=lambda one: one[1:3], reverse=True)]
+
+
+def _likeness(word: str, other: str) -> float:
+    """Of a word that was asked for to one of a title: 1 for the same, 0 for another."""
+    if word == other:
+        return 1.0
+    if other.startswith(word):  # it is begun
+        return 0.9
+    shared = _begin_alike(word, other)
+    if shared >= 4 and shared / max(len(word), len(other)) > 0.55:  # nursing, nurse
+        return 0.7
+    if word[0] != other[0] or abs(len(word) - len(other)) > 2:  # to compare them takes a while
+        return 0.0
+    return 0.6 if SequenceMatcher(None, word, other).ratio() >= 0.8 else 0.0  # mistyped
+
+
+def _begin_alike(one: str, other: str) -> int:
+    """How many signs two texts have in common before they differ."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies"):
+        return f"{word[:-3]}y"
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
 def _load(table: Path) -> dict[str, Occupation]:
@@ -87,3 +170,4 @@ def _load(table: Path) -> dict[str, Occupation]:
 
 
 OCCUPATIONS = _load(TABLE)
+TITLE_WORDS = {code: words(one.title) for code, one in OCCUPATIONS.items()}
