@@ -1,7 +1,7 @@
 """An estimate depends on the answers alone, and is alike on every machine: it is rounded where processors differ.
 
 Item response model 3PL with D = 1: P(θ) = c + (1 − c)·σ(a(θ − b)). Estimate: expected a posteriori (Bock and Mislevy,
-1982, Applied Psychological Measurement 6) under N(0, 1), summed over a grid, in log-space.
+1982, Applied Psychological Measurement 6) under N(0, 1), by the trapezoid rule over a grid, in log-space.
 
 Difficulties are declared by the authors, not calibrated: b is known with a standard deviation of DIFFICULTY_SD only.
 Averaged over it the curve is nearly the same one with a flatter slope, a·κ, where κ = 1/√(1 + π(a·sd_b)²/8) (MacKay,
@@ -44,7 +44,8 @@ def shrinkage(discrimination: float = DISCRIMINATION, difficulty_sd: float = DIF
 SLOPE = DISCRIMINATION * shrinkage()  # what answers are scored with
 GRID: Floats = np.linspace(LOWEST, HIGHEST, POINTS)
 SQUARES: Floats = GRID * GRID
-LOG_PRIOR: Floats = -SQUARES / 2  # of N(0, 1), without its constant
+# Of N(0, 1), without its constant; by the trapezoid rule the two ends of the grid count half.
+LOG_PRIOR: Floats = -SQUARES / 2 - np.where(abs(GRID) == HIGHEST, math.log(2), 0)
 
 
 def probability(theta: Floats | float, a: Floats | float, b: Floats | float, c: Floats | float) -> Floats:
