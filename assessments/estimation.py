@@ -10,6 +10,7 @@ Averaged over it the curve is nearly the same one with a flatter slope, a·κ, w
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -71,6 +72,13 @@ def log_likelihoods(
     return right, np.log1p(-guessing) - np.logaddexp(0, z)
 
 
+@lru_cache(maxsize=1024)
+def _of_item(a: float, b: float, c: float) -> tuple[Floats, Floats]:
+    """Of one item. A bank has few different ones, and each step of a test asks for all that were answered."""
+    right, wrong = log_likelihoods([a], [b], [c])
+    return right[0], wrong[0]
+
+
 def moments(log_density: Floats) -> tuple[Floats, Floats]:
     """Mean and standard deviation of densities over the grid: of n × 241, or of 241, values without a constant."""
     weights = np.exp(log_density - log_density.max(axis=-1, keepdims=True))
@@ -85,7 +93,6 @@ def estimate(a: Sequence[float], b: Sequence[float], c: Sequence[float], right: 
 
     Raises ValueError where they differ in number.
     """
-    log_right, log_wrong = log_likelihoods(a, b, c)
-    answered = [yes if is_right else no for yes, no, is_right in zip(log_right, log_wrong, right, strict=True)]
+    answered = [_of_item(*item)[0 if is_right else 1] for *item, is_right in zip(a, b, c, right, strict=True)]
     mean, sd = moments(sum(answered, start=LOG_PRIOR))
     return Ability(mean.item(), sd.item())

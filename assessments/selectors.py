@@ -1,7 +1,7 @@
 """What a person is told of their own tests and scores: frozen values, and nothing of anybody else's."""
 
 import msgspec
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 
 from assessments.models import AIRScore, Sitting, Status
 from assessments.progress import Progress
@@ -54,15 +54,16 @@ class Overview(msgspec.Struct, frozen=True):
 
 async def sitting_of(session: Session, *, user_id: str, sitting_id: str) -> SittingNow:
     """A person's own sitting. Raises NotFound."""
-    found = await _sitting(session, user_id, Sitting.id == sitting_id)
-    if found is None:
+    rows = await SittingRepository(session).questions(user_id, sitting_id)
+    if not rows:
         raise NotFound(Sitting, sitting_id)
-    return found
+    return await _now(session, Progress.of(user_id, rows))
 
 
 async def overview_of(session: Session, user_id: str) -> Overview:
-    open_one = await _sitting(session, user_id, Sitting.status == Status.IN_PROGRESS)
+    rows = await SittingRepository(session).questions_of_open(user_id)
     scores = await AIRScoreRepository(session).list_for_user(user_id)
+    open_one = await _now(session, Progress.of(user_id, rows)) if rows else None
     return Overview(open_one, [AIRScoreSnapshot.of(score) for score in scores])
 
 
@@ -74,11 +75,7 @@ async def score_of(session: Session, *, user_id: str, score_id: str) -> AIRScore
     return AIRScoreSnapshot.of(score)
 
 
-async def _sitting(session: Session, user_id: str, where: ColumnElement[bool]) -> SittingNow | None:
-    rows = await SittingRepository(session).whole(user_id, where)
-    if not rows:
-        return None
-    progress = Progress.of(user_id, rows)
+async def _now(session: Session, progress: Progress) -> SittingNow:
     score = select(AIRScore.id).where(AIRScore.sitting_id == progress.sitting_id)
     over = progress.status is Status.COMPLETED
     return SittingNow.of(progress, await session.scalar(score) if over else None)

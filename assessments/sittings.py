@@ -10,7 +10,7 @@ from django.conf import settings
 
 from accounts.repositories import UserRepository
 from assessments.bank import CURRENT, Answer, bank
-from assessments.models import Assessment, Response, Sitting, Status
+from assessments.models import Assessment, Sitting, Status
 from assessments.occupations import find
 from assessments.progress import Next, Progress, component_after, first_question, next_question
 from assessments.repositories import AssessmentRepository, ResponseRepository, SittingRepository
@@ -121,7 +121,7 @@ async def abandon(session: Session, *, user_id: str, sitting_id: str) -> None:
 
 async def progress_of(session: Session, *, user_id: str, sitting_id: str) -> Progress:
     """A person's own sitting as it stands. Raises NotFound."""
-    rows = await SittingRepository(session).whole(user_id, Sitting.id == sitting_id)
+    rows = await SittingRepository(session).questions(user_id, sitting_id)
     if not rows:
         raise NotFound(Sitting, sitting_id)
     return Progress.of(user_id, rows)
@@ -169,10 +169,9 @@ async def _start(session: Session, progress: Progress, component: str) -> None:
 
 
 async def _show(session: Session, assessment_id: str, shown: Next) -> None:
-    response = Response(
+    await ResponseRepository(session).show(
         assessment_id=assessment_id, position=shown.position, item_id=shown.item_id, candidates=shown.candidates
     )
-    await ResponseRepository(session).create(response)
 
 
 async def _finish(session: Session, after: Progress) -> None:
