@@ -1,43 +1,33 @@
 """Nobody keeps a copy of what is said about an account; what cannot be done now is said with 503, never with 500."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
 
 from accounts.hashing import RETRY_AFTER, Busy
-from qulab.access.person import Person, person_of
-from qulab.db.errors import NotFound
+from qulab.access import pages
+from qulab.access.pages import View
 
-SAFE = ("GET", "HEAD")
 LONGEST_NEXT = 2000  # characters of an address
-
-View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
 def page(*methods: str) -> Callable[[View], View]:
     """A page that GET shows; with "POST" it also takes a form."""
 
     def decorate(view: View) -> View:
-        @require_http_methods([*SAFE, *methods])
-        @never_cache
-        @sensitive_post_parameters()
+        @pages.page(*methods)
         @wraps(view)
         async def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             try:
                 return await view(request, *args, **kwargs)
-            except NotFound:  # deleted since the request began
-                raise Http404 from None
             except Busy:
                 return later(request, _("Too many people are signing in"), str(Busy.__doc__))
 
@@ -78,14 +68,6 @@ def later(request: HttpRequest, title: str, why: str) -> HttpResponse:
 def to(name: str, **params: str) -> HttpResponseRedirect:
     """To another page of the account, which may be told what was done."""
     return HttpResponseRedirect(f"{reverse(f'accounts:{name}')}{'?' if params else ''}{urlencode(params)}")
-
-
-def me(request: HttpRequest) -> Person:
-    """Who is signed in, where the address let nobody else come."""
-    person = person_of(request)
-    if person is None or not person.id:
-        raise Http404
-    return person
 
 
 def asked_next(request: HttpRequest) -> str:

@@ -11,8 +11,9 @@ from accounts.export import export as exported
 from accounts.forms import ConfirmForm
 from accounts.leaving import delete_account
 from accounts.views import tries
-from accounts.views.common import me, page, refused, show, to
+from accounts.views.common import page, refused, show, to
 from qulab.access import limits, sessions
+from qulab.access.pages import me
 from qulab.access.sessions import SessionsAway
 from qulab.db.engine import get_database
 from qulab.db.middleware import DatabaseRequest

@@ -15,9 +15,10 @@ from accounts.forms import AskForResetForm, ChangePasswordForm, SetPasswordForm
 from accounts.holders import Holder
 from accounts.tasks import NotSent, send_reset
 from accounts.views import tries
-from accounts.views.common import later, me, page, refused, show, to
+from accounts.views.common import later, page, refused, show, to
 from qulab.access import limits, sessions
 from qulab.access.operator import is_operator
+from qulab.access.pages import me
 from qulab.access.sessions import SessionsAway
 from qulab.db.base import ID_LENGTH, new_id
 from qulab.db.engine import get_database

@@ -11,8 +11,9 @@ from accounts import entry, selectors
 from accounts.forms import ProfileForm
 from accounts.services import update_user
 from accounts.views import tries
-from accounts.views.common import action, me, page, refused, show, to
+from accounts.views.common import action, page, refused, show, to
 from qulab.access import limits, sessions
+from qulab.access.pages import me
 from qulab.access.person import Person, person_of, who_is_unknown
 from qulab.access.sessions import SessionsAway
 from qulab.db.engine import get_database
