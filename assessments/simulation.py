@@ -26,6 +26,10 @@ from assessments.selection import LEAST_ITEMS, MOST_INFORMATIVE, MOST_ITEMS, PRE
 Numbers = NDArray[np.int64]
 
 
+TOGETHER = 256  # examinees whose densities, of 2 kB each, fit into a processor's cache
+POWERS = np.stack([np.ones_like(GRID), GRID, SQUARES], axis=1)
+
+
 class Chance(msgspec.Struct, frozen=True):
     """What chance decides of n examinees, each a number in [0, 1), n × MOST_ITEMS: see `selection.Draws`.
 
@@ -42,6 +46,9 @@ class Chance(msgspec.Struct, frozen=True):
     def of(cls, random: np.random.Generator, examinees: int) -> "Chance":
         shape = (examinees, MOST_ITEMS)
         return cls(random.random(shape), random.random(shape), random.random(shape), random.standard_normal(shape))
+
+    def of_some(self, some: slice) -> "Chance":
+        return Chance(self.subdomain[some], self.item[some], self.answer[some], self.difficulty[some])
 
 
 class Tests(msgspec.Struct, frozen=True):
@@ -61,69 +68,99 @@ class Tests(msgspec.Struct, frozen=True):
     sd_after: Floats
 
 
+class Tables(msgspec.Struct, frozen=True):
+    """What each step looks up of a pool: items by subdomain, place of the estimate and rank; ranks by place and item.
+
+    `factors` are what answers multiply a density with: the probabilities of right ones by item, then of wrong ones. A
+    density has at most MOST_ITEMS of them, which no float is too small for, and needs no exp at each step.
+    """
+
+    ranked: Numbers
+    ranks: Numbers
+    factors: Floats
+
+    @classmethod
+    def of(cls, pool: Pool, factors: Floats) -> "Tables":
+        ranked = np.stack(pool.ranked)  # all subdomains have as many items
+        ranks = np.empty((ranked.shape[1], len(pool.b)), dtype=np.int64)
+        for members in ranked:
+            np.put_along_axis(ranks, members, np.arange(ranked.shape[2])[None, :], axis=1)
+        return cls(ranked, ranks, factors)
+
+
 def take(pool: Pool, ability: Floats, chance: Chance) -> Tests:
     """Let examinees of these abilities take the adaptive test of one component."""
-    log_right, log_wrong = log_likelihoods(np.full(len(pool.b), SLOPE), pool.b, pool.c)
-    # Of probabilities: at most MOST_ITEMS factors, which no float is too small for, and no exp at each step.
-    likely, unlikely = np.exp(log_right), np.exp(log_wrong)
-    ranked = np.stack(pool.ranked)  # subdomain × place × members, all of one size
-    subdomains, count = ranked.shape[0], len(ability)
-    density = np.tile(np.exp(LOG_PRIOR), (count, 1))
-    powers = np.stack([np.ones_like(GRID), GRID, SQUARES], axis=1)
-    used = np.zeros((count, len(pool.b)), dtype=bool)
+    logs = log_likelihoods(np.full(len(pool.b), SLOPE), pool.b, pool.c)
+    tables = Tables.of(pool, np.exp(np.concatenate(logs)))
+    parts = [_steps(pool, tables, ability[some], chance.of_some(some)) for some in _together(len(ability))]
+    items, right, theta_after, sd_after = (np.concatenate(part) for part in zip(*parts, strict=True))
+    ended = (sd_after <= PRECISION) & (np.arange(1, MOST_ITEMS + 1) >= LEAST_ITEMS)
+    ended[:, -1] = True
+    length = ended.argmax(axis=1) + 1
+    beyond = np.arange(MOST_ITEMS) >= length[:, None]
+    items[beyond], right[beyond], theta_after[beyond], sd_after[beyond] = -1, False, 0, 1
+    theta, sd = estimates(*logs, items, right)
+    return Tests(theta, sd, length, items, right, theta_after, sd_after)
+
+
+def _together(count: int) -> list[slice]:
+    return [slice(first, first + TOGETHER) for first in range(0, max(count, 1), TOGETHER)]
+
+
+def _steps(
+    pool: Pool, tables: Tables, ability: Floats, chance: Chance
+) -> tuple[Numbers, NDArray[np.bool_], Floats, Floats]:
+    """Items, answers and the estimates after them, of as many steps as there may be: who would have ended goes on."""
+    count, subdomains = len(ability), len(tables.ranked)
+    density, factor = np.tile(np.exp(LOG_PRIOR), (count, 1)), np.empty((count, len(GRID)))
+    asked = np.zeros((count, subdomains, -(-MOST_ITEMS // subdomains)), dtype=np.int64)  # by subdomain, in its order
     filled = np.zeros((count, subdomains), dtype=np.int64)
-    items = np.full((count, MOST_ITEMS), -1, dtype=np.int64)
-    right = np.zeros((count, MOST_ITEMS), dtype=bool)
-    theta_after, sd_after = np.zeros((count, MOST_ITEMS)), np.ones((count, MOST_ITEMS))
-    theta, length, sitting = np.zeros(count), np.zeros(count, dtype=np.int64), np.arange(count)
+    items, right = np.zeros((count, MOST_ITEMS), dtype=np.int64), np.zeros((count, MOST_ITEMS), dtype=bool)
+    theta_after, sd_after = np.zeros((count, MOST_ITEMS)), np.zeros((count, MOST_ITEMS))
+    theta = np.zeros(count)
     for step in range(MOST_ITEMS):
-        chosen = _next(ranked, used[sitting], filled[sitting], theta[sitting], chance, sitting, step)
-        difficulty = pool.b[chosen] + DIFFICULTY_SD * chance.difficulty[sitting, step]
-        p = probability(ability[sitting], DISCRIMINATION, difficulty, pool.c[chosen])
-        is_right = chance.answer[sitting, step] < p
-        density[sitting] *= np.where(is_right[:, None], likely[chosen], unlikely[chosen])
-        used[sitting, chosen] = True
-        filled[sitting, pool.subdomain[chosen]] += 1
-        items[sitting, step], right[sitting, step] = chosen, is_right
-        total, first, second = (density[sitting] @ powers).T
-        mean = first / total
-        sd = np.sqrt(second / total - mean * mean)
-        theta[sitting] = mean
-        theta_after[sitting, step], sd_after[sitting, step] = mean, sd
-        length[sitting] = step + 1
-        sitting = sitting[(step + 1 < LEAST_ITEMS) | (sd > PRECISION)]
-        if not len(sitting):
-            break
-    final_theta, final_sd = _estimates(log_right, log_wrong, items, right)
-    return Tests(final_theta, final_sd, length, items, right, theta_after, sd_after)
+        chosen = _next(tables, asked, filled, theta, chance, step)
+        difficulty = pool.b[chosen] + DIFFICULTY_SD * chance.difficulty[:, step]
+        is_right = chance.answer[:, step] < probability(ability, DISCRIMINATION, difficulty, pool.c[chosen])
+        items[:, step], right[:, step] = chosen, is_right
+        # Into one place: to give it back and get it again each time took as long as the rest.
+        np.take(tables.factors, chosen + len(pool.b) * ~is_right, axis=0, out=factor, mode="clip")
+        density *= factor
+        total, first, second = (density @ POWERS).T
+        theta = first / total
+        theta_after[:, step], sd_after[:, step] = theta, np.sqrt(second / total - theta * theta)
+    return items, right, theta_after, sd_after
 
 
-def _next(
-    ranked: Numbers,
-    used: NDArray[np.bool_],
-    filled: Numbers,
-    theta: Floats,
-    chance: Chance,
-    sitting: Numbers,
-    step: int,
-) -> Numbers:
-    """The next item of each examinee who is still sitting."""
-    rows = np.arange(len(sitting))
-    least = filled == filled.min(axis=1, keepdims=True)
-    wanted = (chance.subdomain[sitting, step] * least.sum(axis=1)).astype(np.int64)
+def _next(tables: Tables, asked: Numbers, filled: Numbers, theta: Floats, chance: Chance, step: int) -> Numbers:
+    """The next item of each examinee, noted in `asked` and `filled`."""
+    rows, times = np.arange(len(theta)), step // filled.shape[1]  # that the least-filled subdomains were asked
+    least = filled == times
+    wanted = (chance.subdomain[:, step] * least.sum(axis=1)).astype(np.int64)
     subdomain = (np.cumsum(least, axis=1) > wanted[:, None]).argmax(axis=1)
-    order = ranked[subdomain, np.rint((theta - LOWEST) / STEP).astype(np.int64)]
-    free = ~used[rows[:, None], order]
-    candidates = np.minimum(free.sum(axis=1), MOST_INFORMATIVE)
-    drawn = (chance.item[sitting, step] * candidates).astype(np.int64)
-    return np.asarray(order[rows, (np.cumsum(free, axis=1) > drawn[:, None]).argmax(axis=1)])
+    place = np.rint((theta - LOWEST) / STEP).astype(np.int64)
+    rank = (chance.item[:, step] * min(tables.ranked.shape[2] - times, MOST_INFORMATIVE)).astype(np.int64)
+    # The rank among those that are free: each that was asked, from the most informative, makes room for one more.
+    for gone in np.sort(tables.ranks[place[:, None], asked[rows, subdomain, :times]], axis=1).T:
+        rank += rank >= gone
+    chosen: Numbers = tables.ranked[subdomain, place, rank]
+    asked[rows, subdomain, times] = chosen
+    filled[rows, subdomain] += 1
+    return chosen
 
 
-def _estimates(log_right: Floats, log_wrong: Floats, items: Numbers, right: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """As `estimation.estimate` gives them of the same answers."""
-    log_density = np.tile(LOG_PRIOR, (len(items), 1))
-    for step in range(items.shape[1]):
-        asked = np.flatnonzero(items[:, step] >= 0)
-        item, is_right = items[asked, step], right[asked, step, None]
-        log_density[asked] += np.where(is_right, log_right[item], log_wrong[item])
+def estimates(log_right: Floats, log_wrong: Floats, items: Numbers, right: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """As `estimation.estimate` gives them of the same answers; an item of −1 was not asked."""
+    terms = np.concatenate([log_right, log_wrong, np.zeros((1, len(GRID)))])
+    answers = np.where(items < 0, -1, np.where(right, items, items + len(log_right)))
+    parts = [_moments_of(terms, answers[some]) for some in _together(len(items))]
+    theta, sd = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return theta, sd
+
+
+def _moments_of(terms: Floats, answers: Numbers) -> tuple[Floats, Floats]:
+    """One after the other, as `estimate` adds them: another order would differ in the last digit."""
+    log_density, term = np.tile(LOG_PRIOR, (len(answers), 1)), np.empty((len(answers), len(GRID)))
+    for answer in answers.T:
+        log_density += np.take(terms, answer, axis=0, out=term, mode="wrap")
     return moments(log_density)
