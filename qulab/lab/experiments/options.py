@@ -44,7 +44,10 @@ def parsed(parameters: type[Parameters], given: Mapping[str, str]) -> Parameters
     for option in options(parameters):
         if (text := given.get(option.name)) is not None:
             values[option.name] = _value(option, text)
-    return msgspec.convert(values, parameters)
+    try:
+        return msgspec.convert(values, parameters)
+    except msgspec.ValidationError as refused:  # what they must be together
+        raise BadOption(f"{refused}.".capitalize()) from refused
 
 
 def _value(option: Option, text: str) -> Any:

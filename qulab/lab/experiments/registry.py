@@ -18,6 +18,7 @@ from qulab.lab.experiments import (
     repository,
     seed,
     sign_in,
+    simulation,
 )
 
 EXPERIMENTS: Mapping[str, AnyExperiment] = {
@@ -37,5 +38,6 @@ EXPERIMENTS: Mapping[str, AnyExperiment] = {
         sign_in.EXPERIMENT,
         http.EXPERIMENT,
         repository.EXPERIMENT,
+        simulation.EXPERIMENT,
     )
 }

@@ -1,19 +1,14 @@
 """`manage.py bench NAME`: an experiment in the terminal. With `--json`, standard output is one document."""
 
-import sys
 from typing import Any
 
-import msgspec
 from django.core.management.base import CommandError, CommandParser
 
 from qulab.db.command import AsyncCommand
-from qulab.db.engine import get_database
-from qulab.lab.experiments import AnyExperiment, Bench, Busy
-from qulab.lab.experiments.environment import environment, line, load
+from qulab.lab.experiments import AnyExperiment
 from qulab.lab.experiments.options import BadOption, options, parsed
 from qulab.lab.experiments.registry import EXPERIMENTS
-from qulab.lab.experiments.tables import lines
-from qulab.management.progress import bar
+from qulab.management.measuring import report
 
 
 class Command(AsyncCommand):
@@ -34,20 +29,4 @@ class Command(AsyncCommand):
             parameters = parsed(experiment.parameters, given)
         except BadOption as error:
             raise CommandError(str(error)) from error
-        load_before = load()
-        async with Bench(get_database()) as bench:
-            result = await self._run(experiment, parameters, bench)
-            told = environment(bench, load_before)
-        if given["json"]:
-            document = {"experiment": experiment.name, "parameters": parameters, "result": result, "environment": told}
-            self.stdout.write(msgspec.json.encode(document).decode())
-        else:
-            self.stdout.write("\n".join([*lines(experiment.rows(result)), "", line(told)]))
-
-    async def _run(self, experiment: AnyExperiment, parameters: msgspec.Struct, bench: Bench) -> msgspec.Struct:
-        try:
-            with bar(experiment.name, experiment.unit, stream=sys.stderr) as progress:
-                result: msgspec.Struct = await experiment.run(parameters, bench, progress)
-                return result
-        except Busy as busy:
-            raise CommandError("Another run is measuring, and two would measure each other. Try again soon.") from busy
+        await report(experiment, parameters, self.stdout, json=given["json"])
