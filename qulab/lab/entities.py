@@ -1,7 +1,8 @@
 """The entity-relationship diagram is drawn from the metadata that creates the tables: it cannot name what is not there.
 
 A table is a box with a row for each column; a foreign key is a line from its column, with a crow's foot, to the key
-that it refers to. Drawn twice: side by side, and one below the other for a phone.
+that it refers to. Drawn twice: side by side, and one below the other for a phone. Where boxes stand below each other,
+the keys to one table run in one lane beside them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,13 +10,14 @@ from typing import Any
 
 import msgspec
 from django.utils.translation import gettext as _
-from sqlalchemy import Column, ForeignKey, Table
+from sqlalchemy import Column, ForeignKey, Index, Table
 
 from qulab.db.base import Base
+from qulab.lab.schema import SHOWN, condition
 
 CONCEPTS = {"domain_events": "event"}  # every other table is the database's own
-WIDE = (("assessments",), ("users", "domain_events"), ("air_scores",))
-NARROW = (("users", "assessments", "air_scores", "domain_events"),)
+WIDE = (("assessments", "responses"), ("users", "sittings"), ("air_scores", "domain_events"))
+NARROW = (SHOWN,)
 HEAD, ROW, INDEX, PAD, BETWEEN = 30, 19, 17, 8, 34
 
 
@@ -57,9 +59,6 @@ class Link(msgspec.Struct, frozen=True):
     path: str
     foot: str
     bar: str
-    label: str
-    x: float
-    y: float
 
 
 class Drawing(msgspec.Struct, frozen=True):
@@ -71,16 +70,21 @@ class Drawing(msgspec.Struct, frozen=True):
 
 
 class Sheet(msgspec.Struct, frozen=True):
-    """Sizes of one drawing, in pixels. `margin` is where links run that do not run between boxes."""
+    """Sizes of one drawing, in pixels. `margin` is left of the first boxes; `lane` how far from them its first lane."""
 
     name: str
     box: float
     gap: float
     margin: float
+    lane: float
+
+
+WIDE_SHEET, NARROW_SHEET = Sheet("wide", 268, 60, 18, 16), Sheet("narrow", 296, 0, 33, 12)
+LANE = 10  # from one lane to the next
 
 
 def drawings() -> list[Drawing]:
-    return [_draw(Sheet("wide", 268, 70, 1), WIDE), _draw(Sheet("narrow", 296, 0, 33), NARROW)]
+    return [_draw(WIDE_SHEET, WIDE), _draw(NARROW_SHEET, NARROW)]
 
 
 def sentence() -> str:
@@ -126,7 +130,7 @@ def _draw(sheet: Sheet, grid: Sequence[Sequence[str]]) -> Drawing:
 
 def _entity(table: Table, x: float, y: float, sheet: Sheet) -> Entity:
     first = y + HEAD + ROW - 3
-    lines = [_line(column, first + ROW * i, sheet) for i, column in enumerate(table.columns)]
+    lines = [_line(column, first + ROW * i) for i, column in enumerate(table.columns)]
     below = y + HEAD + ROW * len(lines) + PAD
     indexes = sorted(table.indexes, key=lambda index: str(index.name))
     return Entity(
@@ -138,52 +142,61 @@ def _entity(table: Table, x: float, y: float, sheet: Sheet) -> Entity:
         height=below + INDEX * len(indexes) + PAD - y,
         lines=lines,
         indexes=[
-            Line(below + INDEX * (i + 1) - 2, _("unique") if one.unique else _("index"), _columns(one.columns), "")
-            for i, one in enumerate(indexes)
+            Line(below + INDEX * (i + 1) - 2, _kind(one), _columns(one.columns), "") for i, one in enumerate(indexes)
         ],
     )
+
+
+def _kind(index: Index) -> str:
+    name = _("unique") if index.unique else _("index")
+    return f"{name}*" if condition(index) else name
 
 
 def _columns(columns: "Iterable[Column[Any]]") -> str:
     return ", ".join(column.name for column in columns)
 
 
-def _line(column: "Column[object]", y: float, sheet: Sheet) -> Line:
+def _line(column: "Column[object]", y: float) -> Line:
+    """A foreign key has the type of what it refers to; what is told of it is what becomes of its row."""
     key = "PK" if column.primary_key else "FK" if column.foreign_keys else "U" if column.unique else ""
     kind = f"{column.type}{'?' if column.nullable else ''}"
-    if column.foreign_keys and sheet.name == "narrow":
-        target = next(iter(column.foreign_keys))
-        kind = f"→ {target.column.table.name}, {_rule(target).lower()}"
+    if target := next(iter(column.foreign_keys), None):
+        kind = _("on delete %(rule)s") % {"rule": _rule(target).lower()}
     return Line(y, key, column.name, kind)
 
 
 def _links(entities: Mapping[str, Entity], sheet: Sheet) -> Iterator[Link]:
-    lane = 0
-    for entity in entities.values():
-        for key in _keys(Base.metadata.tables[entity.name]):
-            other = entities.get(key.column.table.name)
-            if other is None:
-                continue
-            ends = (entity.at(key.parent.name), other.at(key.column.name))
-            if entity.x == other.x:
-                lane += 1
-                yield _beside(entity, other, ends, sheet.margin - 10 * lane)
-            else:
-                yield _between(entity, other, ends, _rule(key))
+    pairs = [(entity, key) for entity in entities.values() for key in _keys(Base.metadata.tables[entity.name])]
+    lanes = _lanes(entities, pairs, sheet)
+    for entity, key in pairs:
+        other = entities[key.column.table.name]
+        ends = (entity.at(key.parent.name), other.at(key.column.name))
+        if entity.x == other.x:
+            yield _beside(entity, other, ends, entity.x - lanes[other.name])
+        else:
+            yield _between(entity, other, ends)
 
 
-def _between(many: Entity, one: Entity, ends: tuple[float, float], rule: str) -> Link:
+def _lanes(
+    entities: Mapping[str, Entity], pairs: Sequence[tuple[Entity, ForeignKey]], sheet: Sheet
+) -> Mapping[str, float]:
+    """How far beside the boxes the keys to each table run: the later a table stands, the nearer."""
+    beside = {key.column.table.name for entity, key in pairs if entities[key.column.table.name].x == entity.x}
+    columns: dict[float, list[str]] = {}
+    for name in (name for name in reversed(list(entities)) if name in beside):
+        columns.setdefault(entities[name].x, []).append(name)
+    return {name: sheet.lane + LANE * i for names in columns.values() for i, name in enumerate(names)}
+
+
+def _between(many: Entity, one: Entity, ends: tuple[float, float]) -> Link:
     """From side to side, through the gap of two boxes."""
     (start, end), right = ends, one.x > many.x
     x0, x1 = (many.right, one.x) if right else (many.x, one.right)
-    middle, way = (x0 + x1) / 2, 1 if right else -1
+    way = 1 if right else -1
     return Link(
-        path=f"M{x0},{start}H{middle}V{end}H{x1}",
+        path=f"M{x0},{start}H{(x0 + x1) / 2}V{end}H{x1}",
         foot=_foot(x0, start, way),
         bar=f"M{x1 - 9 * way},{end - 6}v12",
-        label=rule,
-        x=middle,
-        y=(start + end) / 2 + 4 if abs(start - end) > ROW else min(start, end) - 8,
     )
 
 
@@ -194,9 +207,6 @@ def _beside(many: Entity, one: Entity, ends: tuple[float, float], x: float) -> L
         path=f"M{many.x},{start}H{x}V{end}H{one.x}",
         foot=_foot(many.x, start, -1),
         bar=f"M{one.x - 9},{end - 6}v12",
-        label="",
-        x=x,
-        y=start,
     )
 
 

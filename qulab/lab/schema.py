@@ -30,18 +30,19 @@ class Ddl(msgspec.Struct, frozen=True):
     text: str
 
 
-SHOWN = ("users", "assessments", "air_scores", "domain_events")
+# The tables of the guide, and those of the test between them.
+SHOWN = ("users", "sittings", "assessments", "responses", "air_scores", "domain_events")
 
 
 def table_views() -> list[TableView]:
-    """The tables of the guide, then all others by name."""
+    """The tables that the page tells of, then all others by name."""
     rest = sorted(set(Base.metadata.tables) - set(SHOWN))
     return [_table(Base.metadata.tables[name]) for name in (*SHOWN, *rest)]
 
 
 @lru_cache(maxsize=4)
 def ddl(table_name: str) -> list[Ddl]:
-    """The statements that create a table of the guide and its indexes, as each database gets them."""
+    """The statements that create such a table and its indexes, as each database gets them."""
     if table_name not in SHOWN:
         return []
     table = Base.metadata.tables[table_name]
@@ -68,12 +69,21 @@ def _table(table: Table) -> TableView:
         name=table.name,
         model=mapper.class_.__name__ if mapper else "",
         columns=[_column(column) for column in table.columns],
-        indexes=[
-            f"{index.name}{' (unique)' if index.unique else ''}: {', '.join(column.name for column in index.columns)}"
-            for index in sorted(table.indexes, key=lambda index: str(index.name))
-        ],
+        indexes=[_index(index) for index in _ordered(table)],
         relationships=[f"{one.key} → {one.mapper.class_.__name__}" for one in (mapper.relationships if mapper else ())],
     )
+
+
+def condition(index: Index) -> str:
+    """Which rows an index holds, as its statement says it; empty where it holds all."""
+    where = index.dialect_options["sqlite"]["where"]
+    return "" if where is None else str(where)
+
+
+def _index(index: Index) -> str:
+    unique, where = " (unique)" if index.unique else "", condition(index)
+    columns = ", ".join(column.name for column in index.columns)
+    return f"{index.name}{unique}: {columns}{f' where {where}' if where else ''}"
 
 
 def _column(column: "Column[object]") -> ColumnView:

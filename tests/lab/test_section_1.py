@@ -1,5 +1,6 @@
 import html
 import re
+from itertools import combinations
 
 import pytest
 from msgspec.structs import replace
@@ -7,10 +8,11 @@ from sqlalchemy import delete, func, select, text
 
 from accounts.models import User
 from accounts.services import create_user
-from assessments.models import AIRScore, Assessment
+from assessments.models import AIRScore, Assessment, Response, Sitting
 from assessments.services import add_sample_scores
 from outbox.models import DomainEvent, InboxEntry
-from qulab.db.base import Base
+from qulab.admin.cascade import dependents
+from qulab.db.base import Base, utcnow
 from qulab.db.engine import Database
 from qulab.lab import entities, relations
 from qulab.lab.benches.cascade import verdict
@@ -18,10 +20,29 @@ from qulab.lab.experiments import cascade
 from qulab.lab.models import Run
 from tests.lab.conftest import Lab, text_of
 
+SITTING = {"occupation_code": "15-1252", "bank_version": "1", "bank_sha256": "0" * 64, "seed": "s"}
+ANSWERED = {"answer": "a", "is_right": True, "answered_at": utcnow()}
+
 
 async def rows(database: Database, model: type[Base]) -> int:
     async with database.reading() as session:
         return await session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def ends(path: str) -> tuple[float, float]:
+    """The heights between which a link leads."""
+    start, end = re.fullmatch(r"M[\d.]+,([\d.]+)H[\d.]+V([\d.]+)H[\d.]+", path).groups()  # type: ignore[union-attr]
+    return float(start), float(end)
+
+
+def lane(path: str) -> float:
+    """Where it runs from the one to the other."""
+    return float(re.findall(r"H(-?[\d.]+)", path)[0])
+
+
+def overlap(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+    """Whether two lanes run over each other: a place across, and from which height to which."""
+    return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]
 
 
 class TestCreateUser:
@@ -106,15 +127,65 @@ class TestSchemaOnThePage:
                     column.name for column in table.columns if column.foreign_keys
                 ]
             keys = [key for entity in drawing.entities for key in Base.metadata.tables[entity.name].foreign_keys]
-            assert len(drawing.links) == len(keys) == 2
+            assert len(drawing.links) == len(keys) == 6
         assert "air_scores.user_id refers to users.id, on delete cascade." in entities.sentence()
+        assert "air_scores.sitting_id refers to sittings.id, on delete set null." in entities.sentence()
+
+    async def test_the_diagram_leaves_out_no_table_that_people_have_rows_in(self) -> None:
+        owned = {"users", *(table.name for table in dependents(User.__table__, ()))} - {"credentials"}
+
+        for drawing in entities.drawings():
+            assert owned < {entity.name for entity in drawing.entities}
+
+    async def test_tells_what_a_deletion_does_beside_each_key(self) -> None:
+        for drawing in entities.drawings():
+            boxes = {entity.name: entity for entity in drawing.entities}
+            told = {line.name: line.type for line in boxes["air_scores"].lines if line.key == "FK"}
+            assert told == {"user_id": "on delete cascade", "sitting_id": "on delete set null"}
+
+    async def test_tells_an_index_of_some_rows_from_one_of_all(self, lab: Lab) -> None:
+        for drawing in entities.drawings():
+            boxes = {entity.name: entity for entity in drawing.entities}
+            assert sorted((line.key, line.name) for line in boxes["sittings"].indexes) == [
+                ("index", "user_id"),
+                ("unique*", "user_id"),
+            ]
+
+        page = html.unescape(text_of(await lab.get("/lab/1")))
+
+        assert "<code>uq_sittings_open_user_id (unique): user_id where status = 'in_progress'</code>" in page
 
     async def test_a_link_ends_at_the_columns_that_it_joins(self) -> None:
         for drawing in entities.drawings():
             boxes = {entity.name: entity for entity in drawing.entities}
-            ends = {boxes[name].at("user_id") for name in ("assessments", "air_scores")}
-            assert {float(re.match(r"M[\d.]+,([\d.]+)", link.path)[1]) for link in drawing.links} == ends  # type: ignore[index]
-            assert all(f"V{boxes['users'].at('id')}H" in link.path for link in drawing.links)
+            expected = {
+                (boxes[name].at(key.parent.name), boxes[key.column.table.name].at(key.column.name))
+                for name in boxes
+                for key in Base.metadata.tables[name].foreign_keys
+            }
+            assert {ends(link.path) for link in drawing.links} == expected
+
+    async def test_links_share_a_lane_only_where_they_lead_to_the_same_table(self) -> None:
+        for drawing in entities.drawings():
+            lanes: dict[tuple[float, float], list[tuple[float, float]]] = {}
+            for link in drawing.links:
+                start, end = ends(link.path)
+                lanes.setdefault((lane(link.path), end), []).append((min(start, end), max(start, end)))
+            of = [(x, min(a for a, _ in spans), max(b for _, b in spans)) for (x, _), spans in lanes.items()]
+            assert not [(one, other) for one, other in combinations(of, 2) if overlap(one, other)]
+
+    async def test_boxes_do_not_touch_and_stay_on_the_sheet(self) -> None:
+        for drawing in entities.drawings():
+            for one, other in combinations(drawing.entities, 2):
+                assert (
+                    one.right < other.x
+                    or other.right < one.x
+                    or one.y + one.height < other.y
+                    or other.y + other.height < one.y
+                )
+            assert all(lane(link.path) > 0 for link in drawing.links)
+            assert max(one.right for one in drawing.entities) < drawing.width
+            assert max(one.y + one.height for one in drawing.entities) < drawing.height
 
     async def test_shows_what_each_type_of_relationship_becomes(self, lab: Lab) -> None:
         page = text_of(await lab.get("/lab/1"))
@@ -200,20 +271,30 @@ class TestTry:
         async with database.writing() as session:
             await add_sample_scores(session, user_id=user_id)
             await add_sample_scores(session, user_id=other)
-            session.add(Assessment(user_id=user_id, component="vr"))
+            sitting = Sitting(user_id=user_id, **SITTING)
+            session.add(sitting)
+            await session.flush()
+            assessment = Assessment(user_id=user_id, component="fluency", sitting_id=sitting.id)
+            session.add(assessment)
+            await session.flush()
+            session.add_all(
+                Response(assessment_id=assessment.id, position=n, item_id=f"i{n}", candidates=[], **answered)
+                for n, answered in ((1, ANSWERED), (2, {}))
+            )
             await session.commit()
-        models = (User, Assessment, AIRScore, DomainEvent)
+        models = (User, Sitting, Assessment, Response, AIRScore, DomainEvent)
         before = [await rows(database, model) for model in models]
 
         result = (await lab.run("/lab/1/try/cascade", user_id=user_id)).result
 
-        assert (result.assessments, result.scores, result.events) == (1, 3, 4)
+        assert (result.sittings, result.assessments, result.responses) == (1, 1, 2)
+        assert (result.scores, result.events) == (3, 4)
         assert [await rows(database, model) for model in models] == before
         async with database.writing() as session:  # and so it is
             await session.execute(delete(User).where(User.id == user_id))
             await session.commit()
         gone = [was - await rows(database, model) for was, model in zip(before, models, strict=True)]
-        assert gone == [1, 1, 3, 0]
+        assert gone == [1, 1, 1, 2, 3, 0]
 
     @pytest.mark.parametrize("what", ["duplicate", "cascade"])
     @pytest.mark.parametrize(("fields", "field"), [({"user_id": "nobody"}, "user_id"), ({}, "user")])

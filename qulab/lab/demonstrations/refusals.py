@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from accounts.models import User
 from accounts.repositories import UserRepository
 from accounts.snapshots import UserSnapshot
-from assessments.models import AIRScore, Assessment
+from assessments.models import AIRScore, Assessment, Response, Sitting
 from assessments.repositories import AIRScoreRepository
 from outbox.models import DomainEvent
 from qulab.db.base import Base, new_id
@@ -40,6 +40,8 @@ class WouldGo(msgspec.Struct, frozen=True):
     scores: int
     events: int
     statements: list[Statement]
+    sittings: int = 0  # runs that were saved before there were tests do not have these
+    responses: int = 0
 
 
 DUPLICATE = Kind(1, "duplicate", Refusal)
@@ -100,10 +102,13 @@ async def _count(session: Session, model: type[Base], *conditions: ColumnElement
 async def would_go(session: Session, database: Database, user_id: str) -> WouldGo:
     """Counts alone: nothing is deleted. Raises NotFound."""
     user = await UserRepository(session).one(user_id)
-    scores = select(AIRScore.id).where(AIRScore.user_id == user_id)
-    about_them = or_(DomainEvent.aggregate_id == user_id, DomainEvent.aggregate_id.in_(scores))
+    owned = {model: select(model.id).where(model.user_id == user_id) for model in (AIRScore, Assessment)}
+    about_them = or_(DomainEvent.aggregate_id == user_id, *map(DomainEvent.aggregate_id.in_, owned.values()))
     with probe(database.engine) as opened:
+        sittings = await _count(session, Sitting, Sitting.user_id == user_id)
         assessments = await _count(session, Assessment, Assessment.user_id == user_id)
-        of_scores = await _count(session, AIRScore, AIRScore.user_id == user_id)
+        responses = await _count(session, Response, Response.assessment_id.in_(owned[Assessment]))
+        scores = await _count(session, AIRScore, AIRScore.user_id == user_id)
         events = await _count(session, DomainEvent, about_them)
-    return WouldGo(UserSnapshot.of(user), assessments, of_scores, events, opened.statements)
+    counted = {"sittings": sittings, "assessments": assessments, "responses": responses, "scores": scores}
+    return WouldGo(user=UserSnapshot.of(user), events=events, statements=opened.statements, **counted)
