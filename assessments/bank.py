@@ -240,10 +240,11 @@ def bank(version: str = CURRENT) -> Bank:
     folder = BANKS / f"bank-{version}"
     if not re.fullmatch(r"[0-9]+", version) or not folder.is_dir():
         raise KeyError(f"there is no item bank {version!r}")
-    loaded = read(folder)
-    released = (folder / "sha256").read_text(encoding="ascii").split()[0]
+    loaded, seal = read(folder), folder / "sha256"
+    released = seal.read_text(encoding="ascii").strip() if seal.is_file() else "nothing"
     if loaded.sha256 != released:
-        raise BankError(version, [f"it was released as {released}, and is {loaded.sha256} now"])
+        told = f"it was released as {released}, and is {loaded.sha256} now: release what was changed as a new version"
+        raise BankError(version, [told])
     return loaded
 
 
@@ -258,10 +259,8 @@ def read(folder: Path) -> Bank:
             if sheet:
                 sheets[subdomain.name] = sheet
                 problems += _of_sheet(f"{component.name}/{subdomain.name}.toml", subdomain, sheet)
+    problems += _of_bank(contents.components, sheets) if contents else ()
     if contents is None or problems:
-        raise BankError(version, problems)
-    problems += _of_bank(contents.components, sheets)
-    if problems:
         raise BankError(version, problems)
     canonical = msgspec.json.encode([contents, sheets], order="deterministic")
     return Bank(version, hashlib.sha256(canonical).hexdigest(), contents.components, sheets)
@@ -273,9 +272,23 @@ def _decode(path: Path, kind: type[Decoded], problems: list[str]) -> Decoded | N
         return msgspec.toml.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
         problems.append(f"{name} is missing")
+    except msgspec.ValidationError as error:
+        problems += [f"{name}: {fault}" for fault in [*_faults(path.read_bytes(), str(error))] or [str(error)]]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         problems.append(f"{name}: {error}")
     return None
+
+
+def _faults(octets: bytes, first: str) -> Iterator[str]:
+    """What is wrong with a file that is not of its kind: the first fault, and in a sheet the first of each item."""
+    items = msgspec.toml.decode(octets).get("items")
+    if "$.items[" not in first:
+        yield first
+    for item in items if isinstance(items, list) else ():
+        try:
+            msgspec.convert(item, AnyItem)
+        except msgspec.ValidationError as error:
+            yield f"{item.get('id') if isinstance(item, dict) else item}: {error}"
 
 
 def _of_sheet(name: str, subdomain: Subdomain, sheet: Sheet) -> Iterator[str]:
@@ -294,6 +307,8 @@ def _of_bank(components: list[Component], sheets: dict[str, Sheet]) -> Iterator[
     for component in components:
         if len(component.subdomains) != SUBDOMAINS:
             yield f"{component.name} has {len(component.subdomains)} subdomains, not {SUBDOMAINS}"
+        if not all(one.name in sheets for one in component.subdomains):
+            continue  # what is wrong with its files has been said
         items = [item for one in component.subdomains for item in sheets[one.name].items]
         if len(items) < LEAST_ITEMS:
             yield f"{component.name} has {len(items)} items, and needs {LEAST_ITEMS}"
