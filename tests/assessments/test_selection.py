@@ -97,7 +97,7 @@ class TestNextItem:
 
     def test_items_alike_stay_so_where_rounding_tells_them_apart(self) -> None:
         """Mirrored difficulties without guessing are equally informative at 0, but for the last bits."""
-        one = Pool([1.1, -1.1, 0.7, -0.7], [0.0] * 4, [0] * 4)
+        one = Pool([-1.1, 1.1, 0.7, -0.7], [0.0] * 4, [0] * 4)
 
         assert one.next_item(set(), 0, ANY).candidates == [2, 3, 0, 1]
 
