@@ -85,7 +85,9 @@ site.register(
         along={
             "credentials": lambda n: ngettext("sign-in", "sign-ins", n),
             "air_scores": lambda n: ngettext("score", "scores", n),
+            "sittings": lambda n: ngettext("test", "tests", n),
             "assessments": lambda n: ngettext("assessment", "assessments", n),
+            "responses": lambda n: ngettext("asked question", "asked questions", n),
         },
         links=[Link(_("Events about this user"), "events", {"aggregate_type": "User"}, {"aggregate_id": "id"})],
     )

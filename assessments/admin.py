@@ -1,6 +1,7 @@
-"""Assessments and scores as operators see them."""
+"""Assessments and scores as operators see them; a test that somebody took is not mended, only deleted."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -8,17 +9,26 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from assessments import services
-from assessments.models import AIRScore, Assessment
+from assessments.models import AIRScore, Assessment, Status
 from assessments.scoring import COMPONENTS
-from qulab.admin.declare import Admin, Column, Editing, Link, Sort, deletion
-from qulab.admin.filters import Exact, Period
+from qulab.admin.declare import Admin, Column, Editing, Link, NotByHand, Sort, deletion
+from qulab.admin.filters import Exact, OneOf, Period
 from qulab.admin.site import site
 from qulab.db.session import Session
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 NO_CHOICE = {
     "invalid_choice": _("There is no “%(value)s” here. Choose one of the list."),
     "required": _("Choose one of the list."),
 }
+STATUSES: "Mapping[str, StrPromise | str]" = {
+    Status.IN_PROGRESS: _("in progress"),
+    Status.COMPLETED: _("completed"),
+    Status.ABANDONED: _("abandoned"),
+}
+NOT_BY_HAND = _("This belongs to a test that somebody took: what was measured stays as it is. You can delete it.")
 NONE_YET = ("", "–")  # or a value that is not in the list would be shown, and stored, as the first that is
 
 
@@ -27,7 +37,7 @@ class AssessmentFields(forms.Form):
 
     status = forms.ChoiceField(
         label=_("Status"),
-        choices=[NONE_YET, ("in_progress", _("in progress")), ("completed", _("completed"))],
+        choices=[NONE_YET, *STATUSES.items()],
         error_messages=NO_CHOICE,
     )
     component = forms.ChoiceField(
@@ -36,7 +46,10 @@ class AssessmentFields(forms.Form):
 
 
 async def _change(session: Session, key: str, version: int, **changes: Any) -> Assessment:
-    return await services.change_assessment(session, assessment_id=key, version=version, **changes)
+    try:
+        return await services.change_assessment(session, assessment_id=key, version=version, **changes)
+    except services.Measured as measured:
+        raise NotByHand(next(iter(changes)), NOT_BY_HAND) from measured
 
 
 site.register(
@@ -46,23 +59,25 @@ site.register(
         title=_("Assessments"),
         one=_("Assessment"),
         about=_("Runs through one component of the test."),
-        empty=_("There are no assessments yet: no page begins one so far, and manage.py seed makes many."),
+        empty=_("There are no assessments yet. Who takes the test begins one, and manage.py seed makes many."),
         label=lambda assessment: assessment.component,
         columns=[
             Column("component", _("Component"), link=True),
             Column("user", _("User")),
             Column("status", _("Status")),
             Column("current_ability", _("Ability θ"), digits=2),
+            Column("posterior_sd", _("SD"), digits=2),
             Column("items_administered", _("Items")),
             Column("created_at", _("Created (UTC)"), sort="created"),
         ],
         search=[Assessment.component, User.name, User.email],
         search_hint=_("Part of a component, name or address, or an id"),
-        ids=[Assessment.user_id],
+        ids=[Assessment.user_id, Assessment.sitting_id],
         filters=[
-            Exact(Assessment.status, _("Status")),
+            OneOf(Assessment.status, _("Status"), lambda: STATUSES),
             Exact(Assessment.component, _("Component")),
             Exact(Assessment.user_id, _("User id"), "user"),
+            Exact(Assessment.sitting_id, _("Sitting id"), "sitting"),
             Period(Assessment.created_at),
         ],
         tags=frozenset({"status"}),
@@ -77,10 +92,16 @@ site.register(
                     ngettext("%(n)s assessment is deleted.", "%(n)s assessments are deleted.", n) % {"n": f"{n:,}"}
                 ),
                 run=services.remove_assessments,
+                consequence=_(
+                    "A deletion cannot be undone. A test in progress that loses a part of it ends, unscored."
+                ),
             )
         ],
+        along={"responses": lambda n: ngettext("asked question", "asked questions", n)},
         links=[
-            Link(_("Events about this assessment"), "events", {"aggregate_type": "Assessment"}, {"aggregate_id": "id"})
+            Link(_("The whole sitting"), "assessments", {}, {"sitting": "sitting_id"}),
+            Link(_("Its score"), "scores", {}, {"sitting": "sitting_id"}),
+            Link(_("Events about this assessment"), "events", {"aggregate_type": "Assessment"}, {"aggregate_id": "id"}),
         ],
     )
 )
@@ -92,7 +113,7 @@ site.register(
         title=_("Scores"),
         one=_("Score"),
         about=_("AI-R scores with their intervals, and what each was calculated from."),
-        empty=_("There are no scores yet. One is stored when it is calculated, and manage.py seed makes many."),
+        empty=_("There are no scores yet. Who takes the test to its end gets one, and manage.py seed makes many."),
         label=lambda score: f"AI-R {score.air_score:.1f}",
         columns=[
             Column("id", _("Id"), link=True),
@@ -105,10 +126,11 @@ site.register(
         ],
         search=[User.name, User.email],
         search_hint=_("Part of the user's name or address, or an id"),
-        ids=[AIRScore.user_id],
+        ids=[AIRScore.user_id, AIRScore.sitting_id],
         filters=[
             Exact(AIRScore.occupation_code, _("Occupation code")),
             Exact(AIRScore.user_id, _("User id"), "user"),
+            Exact(AIRScore.sitting_id, _("Sitting id"), "sitting"),
             Period(AIRScore.created_at),
         ],
         sorts={
@@ -123,6 +145,9 @@ site.register(
                 run=services.remove_scores,
             )
         ],
-        links=[Link(_("Events about this score"), "events", {"aggregate_type": "AIRScore"}, {"aggregate_id": "id"})],
+        links=[
+            Link(_("Assessments it came from"), "assessments", {}, {"sitting": "sitting_id"}),
+            Link(_("Events about this score"), "events", {"aggregate_type": "AIRScore"}, {"aggregate_id": "id"}),
+        ],
     )
 )

@@ -1,5 +1,6 @@
 """A score and the event that tells of it are stored in one transaction: both, or neither."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, select, text
@@ -8,20 +9,20 @@ from accounts.models import Credentials, User
 from accounts.repositories import UserRepository
 from accounts.services import add_sample_users, forget_cached_users
 from assessments.estimation import Ability
-from assessments.models import AIRScore, Assessment
+from assessments.models import AIRScore, Assessment, Response, Sitting
 from assessments.occupations import find
 from assessments.repositories import AIRScoreRepository, AssessmentRepository, SittingRepository
 from assessments.scoring import Score
 from assessments.scoring import score as calculate_score
 from outbox.events import record_event, record_events
 from outbox.models import DomainEvent, InboxEntry
-from qulab.db.errors import Stale
+from qulab.db.errors import DataLayerError, Stale
 from qulab.db.retry import retried
 from qulab.db.session import Session
 
 INPUT_SD = 0.5  # of a given ability: the precision at which the adaptive test stops
 LOWEST_ABILITY, HIGHEST_ABILITY = -4.0, 4.0
-MENDABLE = frozenset({"component", "status"})  # of an assessment; the rest is measured
+MENDABLE = frozenset({"component", "status"})  # of an assessment that no sitting belongs to; the rest is measured
 SAMPLE_ABILITIES = ((-0.5, 0.0, 0.2), (0.3, 0.4, 0.1), (1.0, 0.8, 0.6))
 SAMPLE_OCCUPATION = "15-1252"
 
@@ -108,19 +109,28 @@ async def abandon_sittings(session: Session, *where: ColumnElement[bool]) -> int
     ended = await SittingRepository(session).abandon(*where)
     if ended:
         payloads = await AssessmentRepository(session).abandon(Assessment.sitting_id.in_(ended))
-        await record_events(session, event_type="AssessmentAbandoned", aggregate_type="Assessment", payloads=payloads)
+        await _tell_of_all(session, "AssessmentAbandoned", payloads)
     return len(ended)
+
+
+class Measured(DataLayerError):
+    """This assessment is part of a test that somebody took: what was measured is not changed by hand. Delete it."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
 
 
 async def change_assessment(session: Session, /, *, assessment_id: str, version: int, **changes: Any) -> Assessment:
     """Mend an assessment that is still as the person saw it, with its event, without a commit.
 
-    Raises NotFound, Stale, and ValueError for what is measured and no matter of opinion.
+    Raises NotFound, Stale, Measured, and ValueError for what is measured and no matter of opinion.
     """
     if unknown := changes.keys() - MENDABLE:
         raise ValueError(f"not fields of an assessment that can be changed: {', '.join(sorted(unknown))}")
     repository = AssessmentRepository(session)
     assessment = await repository.one(assessment_id, fresh=True)
+    if assessment.sitting_id is not None:
+        raise Measured
     if version != assessment.version:
         raise Stale
     for field, value in changes.items():
@@ -138,12 +148,22 @@ async def change_assessment(session: Session, /, *, assessment_id: str, version:
 
 
 async def remove_assessments(session: Session, *where: ColumnElement[bool]) -> int:
-    """Delete all these assessments, an event for each, without a commit; returns how many."""
+    """Delete all these assessments, an event for each, without a commit; returns how many.
+
+    A sitting that is in progress without one of them could not end, so it is abandoned.
+    """
     removed = await AssessmentRepository(session).remove(*where)
-    payloads = {key: {"user_id": user_id, "assessment_id": key} for key, user_id in removed.items()}
-    if removed:
-        await record_events(session, event_type="AssessmentDeleted", aggregate_type="Assessment", payloads=payloads)
+    payloads = {row.id: {"user_id": row.user_id, "assessment_id": row.id} for row in removed}
+    await _tell_of_all(session, "AssessmentDeleted", payloads)
+    if sittings := sorted({row.sitting_id for row in removed if row.sitting_id is not None}):
+        await abandon_sittings(session, Sitting.id.in_(sittings))
     return len(removed)
+
+
+async def _tell_of_all(session: Session, event_type: str, payloads: Mapping[str, dict[str, Any]]) -> None:
+    """An event about each assessment, if there are any."""
+    if payloads:
+        await record_events(session, event_type=event_type, aggregate_type="Assessment", payloads=payloads)
 
 
 async def remove_scores(session: Session, *where: ColumnElement[bool]) -> int:
@@ -158,7 +178,10 @@ async def remove_scores(session: Session, *where: ColumnElement[bool]) -> int:
 
 @retried
 async def reset_lab_data(session: Session) -> list[User]:
-    """Delete every user, assessment, score, event and inbox row, then create the sample users, in one transaction."""
+    """Delete every user with all that is theirs, every event and inbox row, then create the sample users.
+
+    All of it is one transaction.
+    """
     if session.get_bind().dialect.name == "postgresql":
         # Two resets, or a reset and a new user, one after the other. SQLite has one writer anyway.
         await session.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
@@ -173,7 +196,7 @@ async def reset_lab_data(session: Session) -> list[User]:
 
 async def lab_row_counts(session: Session) -> dict[str, int]:
     """What `reset_lab_data` would delete: rows by table."""
-    models = (User, Credentials, Assessment, AIRScore, DomainEvent, InboxEntry)
+    models = (User, Credentials, Sitting, Assessment, Response, AIRScore, DomainEvent, InboxEntry)
     counts = [select(func.count()).select_from(model).scalar_subquery() for model in models]
     row = (await session.execute(select(*counts))).one()
     return dict(zip((model.__tablename__ for model in models), row, strict=True))

@@ -56,7 +56,7 @@ class Sort(msgspec.Struct, frozen=True, eq=False):
 
 
 class Link(msgspec.Struct, frozen=True, eq=False):
-    """From a row to a list, filtered: by fixed values, and by the row's own attributes."""
+    """From a row to a list, filtered: by fixed values, and by the row's own attributes, if it has them."""
 
     title: "StrPromise | str"
     to: str
@@ -100,13 +100,14 @@ def deletion(
     done: Callable[[int], str],
     run: Callable[..., Awaitable[int]],
     oneself: "StrPromise | str" = "",
+    consequence: "StrPromise | str" = "",
 ) -> Action:
     """Delete rows with what the database takes along, which is shown first. `run` gets the session and clauses."""
     return Action(
         name="delete",
         title=_("Delete"),
         question=question,
-        consequence=_("A deletion cannot be undone."),
+        consequence=consequence or _("A deletion cannot be undone."),
         done=done,
         run=run,
         danger=True,

@@ -90,7 +90,7 @@ async def detail_page(session: Session, admin: Admin, key: str, data: QueryDict)
         changes=_changes(admin, row),
         documents=values.fields(admin, row, _documents(admin, row)),
         related=await _related(session, admin, row),
-        links=[*(_link(link, row) for link in admin.links), *_past(admin, row)],
+        links=[*(_link(link, row) for link in admin.links if _leads(link, row)), *_past(admin, row)],
         offers=[
             *_editing(admin, row),
             *(parts.offer(admin, action, asking) for action in admin.actions if action.applies(row)),
@@ -195,6 +195,10 @@ def _foreign_key(admin: Admin, name: str) -> Any:
     relationship = query.relationship(admin, name)
     (column,) = relationship.remote_side
     return getattr(relationship.mapper.class_, relationship.mapper.get_property_by_column(column).key)
+
+
+def _leads(link: Link, row: Any) -> bool:
+    return all(getattr(row, own) is not None for own in link.attributes.values())
 
 
 def _link(link: Link, row: Any) -> parts.Offer:
