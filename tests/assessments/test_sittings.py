@@ -146,11 +146,17 @@ class TestAWholeSitting:
         assert await events(database) == ["AssessmentStarted", "AssessmentCompleted"] * 3 + ["AIRScoreCalculated"]
 
     async def test_stops_when_precise_enough_or_long_enough(self, database: Database, taker: Taker) -> None:
-        await taker.finish(await taker.begin())
+        for seed in ("one", "two", "three"):
+            await taker.finish(await taker.begin(seed=seed))
 
+        lengths = []
         for assessment in await all_of(database, Assessment):
-            assert LEAST_ITEMS <= assessment.items_administered <= MOST_ITEMS
-            assert assessment.posterior_sd <= PRECISION or assessment.items_administered == MOST_ITEMS
+            log = [one for one in await all_of(database, Response) if one.assessment_id == assessment.id]
+            enough = [one.position >= LEAST_ITEMS and one.posterior_sd <= PRECISION for one in log]
+            assert enough[:-1] == [False] * (len(log) - 1)
+            assert enough[-1] or len(log) == MOST_ITEMS
+            lengths.append(len(log))
+        assert min(lengths) < MOST_ITEMS
 
     async def test_keeps_a_log_from_which_each_step_can_be_told_again(self, database: Database, taker: Taker) -> None:
         await taker.finish(await taker.begin())
