@@ -27,6 +27,7 @@ from qulab.lab.experiments import (
 from qulab.lab.experiments.cache_pairs import ContestParameters
 from qulab.lab.experiments.in_process import PageFailed
 from qulab.lab.experiments.registry import EXPERIMENTS
+from qulab.lab.experiments.simulation_result import SimulationParameters
 from qulab.lab.experiments.tables import lines
 from tests.bench.conftest import SMALL_OUTBOX, Traces, Watched
 
@@ -39,6 +40,7 @@ SMALL: dict[str, msgspec.Struct] = {
     "cache-strategies": ContestParameters(operations=5, concurrency=2, users=5, repeats=1, kills=0, period_ms=1000),
     "repository": repository_questions.RepositoryParameters(rows=60, rounds=2, calls=2),
     "outbox": SMALL_OUTBOX,
+    "simulation": SimulationParameters(examinees=20),
 }
 PAGES = pages.PagesParameters(users=210, scores_per_user=1, events=110, repeats=1)
 

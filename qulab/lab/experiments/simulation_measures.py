@@ -23,6 +23,7 @@ from qulab.lab.experiments.simulation_result import (
     Comparison,
     Component,
     Estimated,
+    Length,
     Shown,
     mean_of,
     ratio_of,
@@ -132,26 +133,21 @@ def components(readings: Readings) -> Iterator[Component]:
             name=name,
             accuracy=accuracy(readings.theta[:, k], readings.ability[:, k], readings.sd[:, k], holds[:, k]),
             items=float(readings.length[:, k].mean()),
-            lengths={count: length[count] for count in range(LEAST_ITEMS, MOST_ITEMS + 1)},
+            lengths=[Length(items, length[items]) for items in range(LEAST_ITEMS, MOST_ITEMS + 1)],
             reached=float(100 * (readings.sd[:, k] <= PRECISION).mean()),
         )
 
 
-def bins(readings: Readings) -> Iterator[Bin]:
-    truth, theta, sd = (one.ravel() for one in (readings.ability, readings.theta, readings.sd))
-    holds = _holds(readings).ravel()
+def bins(readings: Readings, by: Floats, other: Floats) -> Iterator[Bin]:
+    """`by` is the true θ or the estimate, and `other` the other one."""
     for low, high in pairwise(EDGES):
-        inside = (low <= truth) & (truth < high)
+        inside = (low <= by) & (by < high)
         if (n := int(inside.sum())) < LEAST_IN_A_BIN:
             continue
-        ends = np.quantile(theta[inside], [0.025, 0.975]).tolist()
+        mean, ends = float(other[inside].mean()), np.quantile(other[inside], [0.025, 0.975]).tolist()
+        theta, truth, sd = (one[inside] for one in (readings.theta, readings.ability, readings.sd))
         yield Bin(
-            truth=float(truth[inside].mean()),
-            n=n,
-            mean=float(theta[inside].mean()),
-            low=ends[0],
-            high=ends[1],
-            accuracy=accuracy(theta[inside], truth[inside], sd[inside], holds[inside]),
+            float(by[inside].mean()), n, mean, ends[0], ends[1], accuracy(theta, truth, sd, _holds(readings)[inside])
         )
 
 

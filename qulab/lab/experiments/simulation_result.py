@@ -1,5 +1,6 @@
 """A figure of a simulation has the standard error that comes of so many examinees; a gate is met by the figure."""
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -50,20 +51,30 @@ class Accuracy(msgspec.Struct, frozen=True):
     sd: float
 
 
+class Length(msgspec.Struct, frozen=True):
+    """So many tests had so many items."""
+
+    items: int
+    tests: int
+
+
 class Component(msgspec.Struct, frozen=True):
-    """The test of one component. `lengths` counts tests by their items; `reached`, in %, those that became precise."""
+    """The test of one component. `reached`, in %: the tests that became precise."""
 
     name: str
     accuracy: Accuracy
     items: float
-    lengths: dict[int, int]
+    lengths: list[Length]
     reached: float
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """Those whose true θ is about `truth`, all components together; 95 % of their estimates lie in `low` to `high`."""
+    """Tests with a like θ, `at` on average, of all components together: a like truth, or a like estimate.
 
-    truth: float
+    `mean` is of the other of the two, of which 95 % lie in `low` to `high`.
+    """
+
+    at: float
     n: int
     mean: float
     low: float
@@ -106,7 +117,7 @@ class Served(msgspec.Struct, frozen=True):
 
 
 class Gate(msgspec.Struct, frozen=True):
-    """What a figure must keep to. Where `below`, the bound itself is not allowed."""
+    """What a figure must keep to. With `below`, the bounds themselves are not allowed."""
 
     name: str
     value: float
@@ -123,11 +134,9 @@ class Gate(msgspec.Struct, frozen=True):
 
     def is_within(self, slack: float = 0.0) -> bool:
         """Whether the figure keeps to its bounds, or would if they lay so much further out."""
-        if self.low is not None and self.value < self.low - slack:
-            return False
-        if self.high is None:
-            return True
-        return self.value < self.high + slack if self.below else self.value <= self.high + slack
+        low = -math.inf if self.low is None else self.low - slack
+        high = math.inf if self.high is None else self.high + slack
+        return low < self.value < high if self.below else low <= self.value <= high
 
 
 class SimulationResult(msgspec.Struct, frozen=True):
@@ -139,7 +148,8 @@ class SimulationResult(msgspec.Struct, frozen=True):
     theta: Accuracy
     air: Accuracy
     components: list[Component]
-    bins: list[Bin]
+    by_truth: list[Bin]
+    by_estimate: list[Bin]
     exposure: list[Shown]
     comparison: Comparison
     served: Served | None
@@ -175,7 +185,7 @@ def gates_of(
     found = [
         Gate.of("theta-coverage", theta.coverage, low=94.0, high=96.0),
         Gate.of("air-coverage", air.coverage, low=94.0, high=96.0),
-        Gate.of("theta-bias", theta.bias, low=-0.02, high=0.02),
+        Gate.of("theta-bias", theta.bias, low=-0.02, high=0.02, below=True),
         Gate.of("oracle", comparison.ratio, high=1.1),
         Gate.of("saving", comparison.saving, low=35.0),
         Gate.of("exposure", Estimated(most, float(np.sqrt(most * (100 - most) / n))), high=90.0),

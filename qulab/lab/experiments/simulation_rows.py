@@ -45,7 +45,7 @@ def required(gate: Gate) -> str:
         return f"at least {gate.low:g}"
     if gate.low is None:
         return f"{'below' if gate.below else 'at most'} {gate.high:g}"
-    return f"{gate.low:g} to {gate.high:g}"
+    return f"{'between ' if gate.below else ''}{gate.low:g} {'and' if gate.below else 'to'} {gate.high:g}"
 
 
 def _gate(gate: Gate) -> list[str]:
