@@ -1,6 +1,7 @@
 """All that is stored about a person, as one JSON document: read page by page, so that memory and pool stay free.
 
-A session is open for one page only, and never while a slow client takes what was read. No hash is in it.
+A session is open for one page only, and never while a slow client takes what was read. No hash is in it, and of the
+questions of a test what was answered, but not how they are keyed.
 """
 
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ import msgspec
 from sqlalchemy import ColumnElement, and_, or_, select, union_all
 
 from accounts.models import Credentials, User
-from accounts.selectors import owned_by, related_model
+from accounts.selectors import owned
 from outbox.models import DomainEvent
 from qulab.admin.models import Audit
 from qulab.db.base import utcnow
@@ -18,6 +19,7 @@ from qulab.db.engine import Database
 
 PAGE = 200  # rows
 SECRET = frozenset({"password"})
+ABOUT = ("assessments", "scores")  # what events tell of, beside the person
 OF_STAFF = frozenset({"actor_id", "reason"})  # who changed something of this person
 OF_OTHERS = frozenset({"row_id", "changes", "filter", "reason"})  # whom this person, as staff, changed something of
 
@@ -26,7 +28,7 @@ async def export(database: Database, user_id: str) -> AsyncIterator[bytes]:
     """The pieces of the document, in order."""
     yield b'{"exported_at":' + msgspec.json.encode(utcnow())
     yield b',"profile":' + msgspec.json.encode(await _one(database, User, User.id == user_id))
-    yield b',"account":' + msgspec.json.encode(await _one(database, Credentials, owned_by(Credentials, user_id)))
+    yield b',"account":' + msgspec.json.encode(await _one(database, Credentials, Credentials.user_id == user_id))
     for name, model, where, hidden in _lists(user_id):
         yield b',"' + name.encode() + b'":['
         async for piece in _rows(database, model, where, hidden):
@@ -36,11 +38,11 @@ async def export(database: Database, user_id: str) -> AsyncIterator[bytes]:
 
 
 def _lists(user_id: str) -> list[tuple[str, Any, ColumnElement[bool], frozenset[str]]]:
-    models = {name: related_model(name) for name in ("assessments", "scores")}
+    theirs = owned(user_id)
     about = DomainEvent.aggregate_id
-    ids = [select(model.id).where(owned_by(model, user_id)) for model in models.values()]
+    ids = [select(theirs[name][0].id).where(theirs[name][1]) for name in ABOUT]
     return [
-        *((name, model, owned_by(model, user_id), SECRET) for name, model in models.items()),
+        *((name, model, where, SECRET) for name, (model, where) in theirs.items()),
         ("events", DomainEvent, or_(about == user_id, about.in_(union_all(*ids))), SECRET),
         ("changes", Audit, and_(Audit.list_name == "users", Audit.row_id == user_id), OF_STAFF),
         ("deeds", Audit, Audit.actor_id == user_id, OF_OTHERS),

@@ -13,7 +13,7 @@ USERS = "users"  # the list that the audit names
 
 @retried
 async def delete_account(session: Session, *, person: Person) -> None:
-    """Delete a person's own account, with assessments, scores and credentials. Raises NotFound."""
+    """Delete a person's own account, with tests, scores and credentials. Raises NotFound."""
     if not await remove_users(session, User.id == person.id):
         raise NotFound(User, person.id)
     record(session, person, action="delete", list_name=USERS, row_id=person.id)

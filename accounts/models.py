@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class User(TimestampMixin, Base):
-    """A person who takes assessments. Deleting one deletes their assessments and scores, in ORM and database alike."""
+    """A person who takes assessments. Deleting one deletes their tests and scores, in ORM and database alike."""
 
     __tablename__ = "users"
     # Users in the order of their names, page by page; the id breaks ties.

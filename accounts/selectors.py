@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from accounts.models import Credentials, User
 from accounts.snapshots import UserSnapshot
+from qulab.db.base import Base
 from qulab.db.engine import Database
 from qulab.db.errors import NotFound
 from qulab.db.session import Session
@@ -20,9 +21,11 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Belongings(msgspec.Struct, frozen=True):
-    """How many rows go with an account."""
+    """How many rows go with an account; their names and order are those in which an export has them too."""
 
+    sittings: int
     assessments: int
+    responses: int
     scores: int
 
 
@@ -36,10 +39,9 @@ async def account_of(session: Session, user_id: str) -> Account:
 
 
 async def belongings_of(session: Session, user_id: str) -> Belongings:
-    """Counted where they are stored: the models of other apps are known by the relationships alone."""
     counts = [
-        select(func.count()).where(owned_by(model, user_id)).scalar_subquery()
-        for model in (related_model("assessments"), related_model("scores"))
+        select(func.count()).select_from(model).where(where).scalar_subquery()
+        for model, where in owned(user_id).values()
     ]
     return Belongings(*(await session.execute(select(*counts))).one())
 
@@ -51,10 +53,20 @@ async def id_of(database: Database, email: str) -> str | None:
     return found
 
 
-def related_model(relationship: str) -> Any:
-    """The model of what belongs to a user."""
-    return User.__mapper__.relationships[relationship].mapper.class_
+def owned(user_id: str) -> dict[str, tuple[Any, ColumnElement[bool]]]:
+    """By the names of Belongings: a model, and which of its rows are this person's.
+
+    The models of other apps are known by their tables alone.
+    """
+    sittings, assessments, responses, scores = map(_model_of, ("sittings", "assessments", "responses", "air_scores"))
+    theirs = select(assessments.id).where(assessments.user_id == user_id)
+    return {
+        "sittings": (sittings, sittings.user_id == user_id),
+        "assessments": (assessments, assessments.user_id == user_id),
+        "responses": (responses, responses.assessment_id.in_(theirs)),
+        "scores": (scores, scores.user_id == user_id),
+    }
 
 
-def owned_by(model: Any, user_id: str) -> Any:
-    return model.user_id == user_id
+def _model_of(table: str) -> Any:
+    return next(one.class_ for one in Base.registry.mappers if one.local_table is Base.metadata.tables[table])

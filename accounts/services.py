@@ -104,7 +104,7 @@ async def change_user(session: Session, /, *, user_id: str, version: int | None 
 
 @retried
 async def delete_user(session: Session, *, user_id: str) -> None:
-    """Delete a user with their assessments and scores. Raises NotFound."""
+    """Delete a user with their tests and scores. Raises NotFound."""
     await UserRepository(session).one(user_id)
     if not await remove_users(session, User.id == user_id):
         raise NotFound(User, user_id)  # another was first

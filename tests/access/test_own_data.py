@@ -12,6 +12,7 @@ from qulab.access.person import Person
 from qulab.db.engine import Database
 from tests.access.people import PASSWORD, account, sign_client_in
 from tests.admin.conftest import assessment, event, score
+from tests.assessments.taking import Taker
 
 FAST = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 OWN_PAGES = ["profile", "edit", "password", "delete", "export"]
@@ -34,6 +35,7 @@ async def pair(database: Database, streams_client: Redis, settings: Any) -> Pair
             user = await session.get_one(User, someone.person.id)
             session.add_all([score(user), assessment(user), event(aggregate_id=user.id)])
             await session.commit()
+        await Taker(database, user.id).begin(seed=name)
         people.append(someone)
     client = AsyncClient()
     await sign_client_in(client, people[0])
@@ -62,7 +64,7 @@ class TestOwnData:
     async def test_all_of_it_is_in_the_export(self, pair: Pair) -> None:
         text = await body(await pair.client.get(reverse("accounts:export")))
 
-        assert all(own in text for own in (pair.me.id, pair.me.email, "air_score", "fluency", "UserCreated"))
+        assert all(own in text for own in (pair.me.id, pair.me.email, "air_score", "fluency", "UserCreated", "item_id"))
 
     async def test_a_forged_form_changes_ones_own_profile_alone(self, pair: Pair, database: Database) -> None:
         fields = {"name": "Changed", "email": pair.me.email, "version": "1", **forged(pair.other)}

@@ -12,14 +12,17 @@ from sqlalchemy import func, select
 
 from accounts import export as exporting
 from accounts.models import Credentials, User
+from accounts.selectors import Belongings, owned
 from accounts.services import update_user
-from assessments.models import AIRScore, Assessment
+from assessments.models import AIRScore, Assessment, Response, Sitting
 from assessments.services import add_sample_scores
 from outbox.models import DomainEvent
+from qulab.admin.cascade import dependents
 from qulab.admin.models import Audit
 from qulab.db.engine import Database
 from tests.access.people import PASSWORD, account
 from tests.admin.conftest import store
+from tests.assessments.taking import Taker
 
 from .pages import EMAIL, is_signed_in, post, sign_in, somebody, words
 
@@ -34,6 +37,11 @@ def fields(answer: Any) -> dict[str, str]:
     """What a browser sends where the form is sent as it is shown."""
     inputs = [dict(re.findall(r'(\S+)="([^"]*)"', tag)) for tag in re.findall("<input[^>]*>", words(answer))]
     return {one["name"]: unescape(one.get("value", "")) for one in inputs if "name" in one}
+
+
+def counted(page: str) -> dict[str, int]:
+    """What is said to belong to the account."""
+    return {name: int(count) for name, count in re.findall(r'<th scope="row">([^<]+)</th><td>(\d+)</td>', page)}
 
 
 async def row(database: Database, user_id: str) -> User:
@@ -219,8 +227,7 @@ class TestDelete:
         shown = words(await browser.get("/accounts/delete"))
         answer = await post(browser, "delete", password=PASSWORD)
 
-        assert "<td>3</td>" in shown
-        assert "<td>1</td>" in shown
+        assert counted(shown) == {"Tests": 0, "Assessments": 1, "Questions and answers": 0, "Scores": 3}
         assert answer["Location"] == "/accounts/gone"
         async with database.reading() as session:
             left = (await session.scalars(select(User.id))).all()
@@ -235,6 +242,29 @@ class TestDelete:
         assert [tuple(entry) for entry in audit] == [("operator", "update", {}), ("person", "delete", {})]
         assert not await is_signed_in(browser)
         assert not await is_signed_in(elsewhere)
+
+    async def test_takes_tests_along_whether_they_are_over_or_not(
+        self, browser: AsyncClient, database: Database
+    ) -> None:
+        person = await somebody(database)
+        other = await somebody(database, email=OTHER)
+        await sign_in(browser)
+        taker = Taker(database, person.id)
+        await taker.finish(await taker.begin())
+        await taker.begin(seed="later")
+        await Taker(database, other.id).begin()
+        owned = (Sitting, Assessment, Response, AIRScore)
+        async with database.reading() as session:
+            asked = await session.scalar(select(func.count()).select_from(Response))
+
+        expected = {"Tests": 2, "Assessments": 4, "Questions and answers": (asked or 0) - 1, "Scores": 1}
+        assert counted(words(await browser.get("/accounts/profile"))) == expected
+        assert counted(words(await browser.get("/accounts/delete"))) == expected
+        await post(browser, "delete", password=PASSWORD)
+
+        async with database.reading() as session:
+            left = [await session.scalar(select(func.count()).select_from(model)) for model in owned]
+        assert left == [1, 1, 1, 0]
 
     @pytest.mark.parametrize("password", ["", "not it"])
     async def test_needs_the_password(self, browser: AsyncClient, database: Database, password: str) -> None:
@@ -287,6 +317,43 @@ class TestExport:
             credentials = await session.get_one(Credentials, person.id)
         assert check_password(PASSWORD, credentials.password)
         assert credentials.password not in document
+
+    async def test_has_every_question_of_ones_tests_with_the_answer_and_none_of_others(
+        self, browser: AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(exporting, "PAGE", 2)
+        person, other = await somebody(database), await somebody(database, email=OTHER)
+        await sign_in(browser)
+        mine, theirs = Taker(database, person.id), Taker(database, other.id, seed=2)
+        sitting_id, their_sitting = await mine.begin(), await theirs.begin(seed="another")
+        await mine.finish(sitting_id)
+        await theirs.step(their_sitting)
+        await mine.begin(seed="later")
+
+        answer = await browser.get("/accounts/export.json")
+        document = b"".join([piece async for piece in answer.streaming_content]).decode()
+
+        data = json.loads(document)
+        async with database.reading() as session:
+            own = select(Assessment.id).where(Assessment.user_id == person.id)
+            asked = (await session.scalars(select(Response.id).where(Response.assessment_id.in_(own)))).all()
+        assert [one["status"] for one in data["sittings"]] == ["completed", "in_progress"]
+        assert [one["sitting_id"] for one in data["scores"]] == [sitting_id]
+        assert len(data["assessments"]) == 4
+        assert [one["id"] for one in data["responses"]] == sorted(asked)
+        assert [one["answered_at"] is None for one in data["responses"]] == [False] * (len(asked) - 1) + [True]
+        assert not {"key", "rationale", "options"} & set(data["responses"][0])
+        types = {event["event_type"] for event in data["events"]}
+        assert {"AssessmentStarted", "AssessmentCompleted", "AIRScoreCalculated"} <= types
+        assert their_sitting not in document
+        assert other.id not in document
+
+    async def test_has_and_counts_each_table_that_a_deletion_empties(self, database: Database) -> None:
+        """A table that somebody adds and forgets here would be missing from what people get of their data."""
+        tables = {table.name for table in dependents(User.__table__, ())} - {"credentials"}  # these are the account
+
+        assert {model.__tablename__ for model, _ in owned("somebody").values()} == tables
+        assert Belongings.__struct_fields__ == tuple(owned("somebody"))
 
     async def test_of_who_was_staff_says_nothing_of_whom_they_changed(
         self, browser: AsyncClient, database: Database

@@ -17,6 +17,7 @@ from qulab.cache.read_through import Cache
 from qulab.db.engine import Database
 from qulab.db.errors import NotFound
 from tests.access.people import account
+from tests.assessments.taking import Taker
 from tests.outbox.helpers import published
 
 pytestmark = pytest.mark.usefixtures("cache", "streams_client")
@@ -156,14 +157,19 @@ class TestReset:
     ) -> None:
         await store(database, user_id)
         await account(database)
+        taker = Taker(database, user_id)
+        await taker.step(await taker.begin())
+        async with database.reading() as session:
+            before = await lab_row_counts(session)
 
         async with database.writing() as session:
             users = await reset_lab_data(session)
 
         async with database.reading() as session:
             counts = await lab_row_counts(session)
+        assert (before["sittings"], before["assessments"], before["responses"]) == (1, 1, 2)
         assert [user.name for user in users] == ["Alex Smith", "Jane Doe"]
-        nothing = dict.fromkeys(["credentials", "assessments", "air_scores", "inbox"], 0)
+        nothing = dict.fromkeys(["credentials", "sittings", "assessments", "responses", "air_scores", "inbox"], 0)
         assert counts == {"users": 2, "domain_events": 2, **nothing}
 
 
