@@ -1,0 +1,95 @@
+"""Before a test one reads what it is and is not, and chooses an occupation. Nothing is stored until it begins."""
+
+from http import HTTPStatus
+
+import msgspec
+from django.http.response import HttpResponseBase
+
+from accounts.selectors import account_of
+from assessments import sittings
+from assessments.bank import bank
+from assessments.forms import BeginForm
+from assessments.occupations import OCCUPATIONS, Occupation, UnknownOccupation, find, search
+from assessments.selection import LEAST_ITEMS, MOST_ITEMS
+from assessments.selectors import overview_of
+from assessments.views.common import page, show, to
+from assessments.views.shown import parts_of
+from qulab.access.pages import me
+from qulab.db.middleware import DatabaseRequest
+
+LONGEST_SEARCH = 80  # characters
+SOC_LENGTH = len("15-1252")  # without what O*NET puts behind it
+
+
+class Choices(msgspec.Struct, frozen=True):
+    """The occupations to choose from, each once; `chosen` is the code that is marked among them."""
+
+    asked: str
+    found: list[Occupation]
+    proposed: Occupation | None
+    chosen: str
+    others: list[Occupation]
+
+
+@page()
+async def overview(request: DatabaseRequest) -> HttpResponseBase:
+    seen = await overview_of(request.db, me(request).id)
+    context = {
+        "open": seen.open,
+        "parts": parts_of(seen.open) if seen.open else [],
+        "occupation": OCCUPATIONS.get(seen.open.occupation_code) if seen.open else None,
+        "scores": [(score, OCCUPATIONS.get(score.occupation_code)) for score in seen.scores],
+        "components": bank().components,
+        "least": LEAST_ITEMS,
+        "most": MOST_ITEMS,
+    }
+    return show(request, "overview", context)
+
+
+@page("POST")
+async def begin(request: DatabaseRequest) -> HttpResponseBase:
+    """GET searches for an occupation; POST begins, or leads to the test that is open already."""
+    if request.method != "POST":
+        return await _choose(request, BeginForm())
+    form = BeginForm(request.POST)
+    if not form.is_valid():
+        return await _choose(request, form)
+    code = form.cleaned_data["occupation_code"]
+    try:
+        return to("sitting", await sittings.begin(request.db, user_id=me(request).id, occupation_code=code))
+    except sittings.OpenSitting as already:
+        return to("sitting", already.sitting_id)
+
+
+async def _choose(request: DatabaseRequest, form: BeginForm) -> HttpResponseBase:
+    await request.db.stop_writing()
+    profile = (await account_of(request.db, me(request).id)).user
+    asked = (request.POST.get("q") or request.GET.get("q") or "").strip()[:LONGEST_SEARCH]
+    context = {
+        "form": form,
+        "choices": choices(asked, profile.occupation_code or "", form),
+        "total": len(OCCUPATIONS),
+    }
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
+    return show(request, "begin", context, status=status)
+
+
+def choices(asked: str, of_profile: str, form: BeginForm) -> Choices:
+    """What a search found, else what the profile says, as O*NET writes it too."""
+    proposed = _known(of_profile[:SOC_LENGTH])
+    found = search(asked) if asked else []
+    chosen = form["occupation_code"].value() or ""
+    if not chosen and not asked and proposed:
+        chosen = proposed.code
+    elif not chosen and len(found) == 1:
+        chosen = found[0].code
+    first = found if asked else [proposed] if proposed else []
+    others = [one for one in OCCUPATIONS.values() if one not in first]
+    return Choices(asked, found, None if asked else proposed, chosen, others)
+
+
+def _known(code: str) -> Occupation | None:
+    try:
+        return find(code)
+    except UnknownOccupation:
+        return None
