@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Set
 from functools import partial
-from itertools import compress
+from itertools import chain, compress
 from typing import Annotated
 
 import msgspec
@@ -19,8 +19,9 @@ from sqlalchemy import Select, Table, select
 from accounts.models import User
 from accounts.services import forget_cached_users
 from assessments.models import AIRScore, Assessment
-from assessments.population import BLOCK, MOST_SCORES, MOST_USERS, Block, Columns, Turn
+from assessments.population import BLOCK, MOST_SCORES, MOST_USERS, Block, Columns
 from assessments.scoring import COMPONENTS
+from assessments.turns import Begun, Turn
 from outbox.models import DomainEvent
 from outbox.positions import partition_of
 from outbox.wake import wake_relay
@@ -153,13 +154,16 @@ async def _store(session: Session, block: Block, parts: Parts, there: There) -> 
 
 def missing(block: Block, parameters: SeedParameters, there: There) -> Parts:
     """The rows of a block that are not `there`, made when they are asked for; tables in the order of foreign keys."""
-    components, turns = range(len(COMPONENTS)), range(parameters.scores_per_user)
-    assessments = map(block.assessments, components)
-    told = map(block.scores, turns if parameters.events else ())
+    # The same turns for all tables: their tests are simulated once.
+    begun, turns = Begun(block), [Turn(block, number) for number in range(parameters.scores_per_user)]
+    components = range(len(COMPONENTS))
+    open_ones = ((begun.ids(one), partial(begun.assessments, one)) for one in components)
+    ended = ((turn.assessment_ids[one], partial(turn.assessments, one)) for turn in turns for one in components)
+    told = turns if parameters.events else []
     return {
         "users": _without(there["users"], [(block.user_ids, block.users)]),
-        "assessments": _without(there["assessments"], ((part["id"], partial(dict, part)) for part in assessments)),
-        "air_scores": _without(there["air_scores"], ((turn.ids, turn.columns) for turn in map(block.scores, turns))),
+        "assessments": _without(there["assessments"], chain(open_ones, ended)),
+        "air_scores": _without(there["air_scores"], ((turn.ids, turn.columns) for turn in turns)),
         "domain_events": _without(there["domain_events"], ((turn.ids, partial(events_of, turn)) for turn in told)),
     }
 

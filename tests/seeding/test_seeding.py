@@ -20,6 +20,7 @@ from assessments.population import MOST_USERS, Block
 from assessments.scoring import recalculate
 from assessments.seeding import EmailTaken, Seeded, SeededMeanwhile, SeedParameters, seed
 from assessments.services import calculate_and_store_airscore
+from assessments.turns import Turn
 from outbox.models import DomainEvent
 from outbox.positions import partition_of
 from outbox.relay import Relay
@@ -185,10 +186,33 @@ class TestSeed:
         async with database.reading() as session:
             joined = dict((await session.execute(select(User.id, User.created_at))).tuples().all())
             found = (await session.execute(select(AIRScore.user_id, AIRScore.created_at))).all()
-            assessed = set((await session.scalars(select(Assessment.user_id))).all())
         assert all(created_at > joined[user_id] for user_id, created_at in found)
         assert [sum(user_id == one for user_id, _ in found) for one in joined] == [3] * 30
-        assert assessed < joined.keys()
+
+    async def test_each_score_has_its_completed_assessments(self, database: Database) -> None:
+        added = await seed(database, people(30, 2))
+
+        async with database.reading() as session:
+            assessments = {row.id: row for row in (await session.scalars(select(Assessment))).all()}
+            scores = (await session.scalars(select(AIRScore))).all()
+        named = set()
+        for score in scores:
+            for component, answers in score.calculation_metadata["answers"].items():
+                row = assessments[answers["assessment_id"]]
+                assert (row.user_id, row.component, row.status) == (score.user_id, component, "completed")
+                assert (row.items_administered, row.sitting_id) == (len(answers["items"]), None)
+                named.add(row.id)
+        assert len(named) == 30 * 2 * 3
+        assert added.assessments == len(assessments) > len(named)
+        assert {row.status for id_, row in assessments.items() if id_ not in named} == {"completed", "in_progress"}
+
+    async def test_simulates_no_test_of_what_is_there(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await seed(database, people(30, events=True))
+        monkeypatch.delattr(Turn, "test")
+
+        assert (await seed(database, people(30, events=True))).rows == 0
 
     async def test_an_address_that_another_user_has_is_named_and_its_block_left_out(self, database: Database) -> None:
         email = Block(1, 1, 20).emails[7]
@@ -240,7 +264,7 @@ class TestSeed:
         second = await cached.get_latest_score_cached(user_id)
         assert first is not None
         assert second is not None
-        assert second.id == Block(1, 0, 5).scores(1).ids[0] != first.id
+        assert second.id == Turn(Block(1, 0, 5), 1).ids[0] != first.id
 
 
 class TestEvents:
@@ -265,7 +289,7 @@ class TestEvents:
         async with database.reading() as session:
             seeded = (await session.scalars(select(DomainEvent).where(DomainEvent.id != recorded.id))).one()
             recorded = await session.get_one(DomainEvent, recorded.id)
-        score_id = Block(1, 0, 1).scores(0).ids[0]
+        score_id = Turn(Block(1, 0, 1), 0).ids[0]
 
         same = ("event_type", "aggregate_type", "status", "schema_version", "attempts", "published_at")
         assert seeded.headers == {}  # no trace led to it, and the same seed gives the same rows

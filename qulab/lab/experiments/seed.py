@@ -6,11 +6,10 @@ given its rows ready-made, and has one transaction. The ORM's objects are made w
 
 import gc
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC
 from functools import partial
-from itertools import chain
 from typing import Annotated, Any
 
 import msgspec
@@ -89,7 +88,7 @@ async def run(parameters: SeedBenchParameters, bench: Bench, progress: Progress 
 def _ways(parameters: SeedParameters, bench: Bench) -> Ways:
     """The service, then what it is compared with."""
     dialect = bench.database.engine.dialect
-    ready = list(_ready(parameters, dialect))
+    ready = _ready(parameters, dialect)
     some = msgspec.structs.replace(parameters, users=min(parameters.users, ORM_USERS))
 
     async def service(scratch: Database) -> int:
@@ -100,16 +99,21 @@ def _ways(parameters: SeedParameters, bench: Bench) -> Ways:
     return {"manage.py seed": service, name: partial(driver, ready), "ORM: add_all": partial(_add_all, some)}
 
 
-def _parts(parameters: SeedParameters, table: str) -> Iterator[Columns]:
-    return chain.from_iterable(missing(block, parameters, NOTHING)[table] for block in blocks(parameters))
+def _parts(parameters: SeedParameters) -> Iterator[tuple[str, Iterable[Columns]]]:
+    """By block, and in it by table in the order of foreign keys: all tables of a block share its simulated tests."""
+    for block in blocks(parameters):
+        parts = missing(block, parameters, NOTHING)
+        yield from ((name, parts[name]) for name in MODELS)
 
 
-def _ready(parameters: SeedParameters, dialect: Dialect) -> Iterator[Ready]:
-    for name in MODELS:
+def _ready(parameters: SeedParameters, dialect: Dialect) -> list[Ready]:
+    ready: dict[str, Ready] = {}
+    for name, parts in _parts(parameters):
         table = Base.metadata.tables[name]
-        names, rows = as_stored(table, _parts(parameters, name), dialect)
+        names, rows = as_stored(table, parts, dialect)
         if names:
-            yield Ready(table, names, list(rows))
+            ready.setdefault(name, Ready(table, names, [])).rows.extend(rows)
+    return list(ready.values())
 
 
 async def _copy(ready: list[Ready], scratch: Database) -> int:
@@ -134,10 +138,10 @@ async def _execute_many(ready: list[Ready], scratch: Database) -> int:
 async def _add_all(parameters: SeedParameters, scratch: Database) -> int:
     count = 0
     async with scratch.writing() as session:
-        for name, model in MODELS.items():
-            for columns in _parts(parameters, name):
+        for name, parts in _parts(parameters):
+            for columns in parts:
                 rows = list(zip(*map(_as_python, columns.values()), strict=True))
-                session.add_all(model(**dict(zip(columns, row, strict=True))) for row in rows)
+                session.add_all(MODELS[name](**dict(zip(columns, row, strict=True))) for row in rows)
                 count += len(rows)
             await session.flush()
         await session.commit()
