@@ -1,4 +1,7 @@
-"""The ASGI application. Its lifespan closes, in the loop that serves, what that loop opened."""
+"""The ASGI application. Its lifespan loads the item banks before anybody waits for them, or does not begin.
+
+At its end it closes, in the loop that serves, what that loop opened.
+"""
 
 import os
 from typing import Any
@@ -11,6 +14,8 @@ django.setup(set_prefix=False)
 
 from django.conf import settings  # noqa: E402 - Django must be set up first
 
+from assessments.bank import BankError  # noqa: E402
+from assessments.releases import load_all  # noqa: E402
 from qulab.db.loop import close_all  # noqa: E402
 from qulab.lab.live.hubs import end_streams_on_signals  # noqa: E402
 from qulab.lean.handler import LeanHandler  # noqa: E402
@@ -33,8 +38,16 @@ async def _lifespan(receive: Any, send: Any) -> None:
         if message["type"] == "lifespan.startup":
             clear_server_logs()  # a server that was handed the application set them up after it was loaded
             end_streams_on_signals()
-            await send({"type": "lifespan.startup.complete"})
+            await send(_begun())
         elif message["type"] == "lifespan.shutdown":
             await close_all()
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+def _begun() -> dict[str, str]:
+    try:
+        load_all()  # in this loop, which serves nobody yet
+    except (BankError, KeyError) as error:
+        return {"type": "lifespan.startup.failed", "message": str(error.args[0])}
+    return {"type": "lifespan.startup.complete"}
