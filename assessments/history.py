@@ -1,0 +1,81 @@
+"""A change is told beside what may explain it: overlapping intervals, another occupation, another formula."""
+
+from collections.abc import Sequence
+
+import msgspec
+from django.utils.translation import gettext as _
+
+from assessments.outcomes import Span
+from assessments.repositories import AIRScoreRepository
+from assessments.scoring import INPUT_VERSION
+from assessments.snapshots import AIRScoreSnapshot
+from qulab.db.session import Session
+
+MOST = 20
+
+
+class Past(msgspec.Struct, frozen=True):
+    """One score of the history."""
+
+    score: AIRScoreSnapshot
+    is_shown: bool  # it is the one that the page is about
+
+    @property
+    def span(self) -> Span:
+        return Span(self.score.air_score, self.score.ci_lower, self.score.ci_upper)
+
+    @property
+    def is_given(self) -> bool:
+        """Its abilities were given, not tested."""
+        return self.score.parameter_version == INPUT_VERSION
+
+
+class History(msgspec.Struct, frozen=True):
+    """The latest scores of a person, the oldest first."""
+
+    scores: list[Past]
+
+    @property
+    def is_full(self) -> bool:
+        """There may be older ones."""
+        return len(self.scores) >= MOST
+
+    @property
+    def comparison(self) -> str:
+        """The score of the page beside the one before it, in sentences; empty where it is the first."""
+        shown = next((i for i, one in enumerate(self.scores) if one.is_shown), 0)
+        return _comparison(self.scores[shown - 1], self.scores[shown]) if shown else ""
+
+
+async def history_of(session: Session, score: AIRScoreSnapshot) -> History:
+    scores = await AIRScoreRepository(session).list_for_user(score.user_id, limit=MOST)
+    return history([AIRScoreSnapshot.of(one) for one in scores], score.id)
+
+
+def history(latest_first: Sequence[AIRScoreSnapshot], shown: str) -> History:
+    return History([Past(one, one.id == shown) for one in reversed(latest_first)])
+
+
+def _comparison(before: Past, now: Past) -> str:
+    difference = now.score.air_score - before.score.air_score
+    told = [_change(difference), _overlap(before.span.overlaps(now.span))]
+    if before.score.occupation_code != now.score.occupation_code:
+        told.append(_("The two are for different occupations, so some of the difference is theirs and not yours."))
+    if before.score.parameter_version != now.score.parameter_version:
+        told.append(_("They were not calculated in the same way, so the difference says little."))
+    return " ".join(told)
+
+
+def _change(difference: float) -> str:
+    if abs(difference) < 0.05:
+        return _("This score is the same as the one before it.")
+    words = {"points": f"{abs(difference):.1f}"}
+    if difference > 0:
+        return _("This score is %(points)s points above the one before it.") % words
+    return _("This score is %(points)s points below the one before it.") % words
+
+
+def _overlap(overlap: bool) -> str:
+    if overlap:
+        return _("The two intervals overlap: measurement error alone may explain the difference.")
+    return _("The two intervals do not overlap: measurement error alone hardly explains the difference.")
