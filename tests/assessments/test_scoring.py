@@ -5,7 +5,15 @@ import pytest
 
 from assessments.estimation import Ability
 from assessments.occupations import OCCUPATIONS, UnknownOccupation, find
-from assessments.scoring import COMPONENTS, combine, recalculate, score, score_many
+from assessments.scoring import (
+    COMPONENTS,
+    Parameters,
+    combine,
+    component_score,
+    recalculate,
+    score,
+    score_many,
+)
 
 
 def abilities(*thetas: float, sd: float = 0.5) -> dict[str, Ability]:
@@ -72,6 +80,12 @@ class TestScore:
             Ability(theta, sd)
 
 
+class TestComponentScore:
+    @pytest.mark.parametrize(("theta", "points"), [(0, 50), (1, 66 + 2 / 3), (-1.5, 25), (3, 100), (-3, 0), (9, 100)])
+    def test_three_standard_deviations_to_each_side_span_the_scale(self, theta: float, points: float) -> None:
+        assert component_score(theta) == pytest.approx(points)
+
+
 class TestScoreMany:
     def test_scores_each_as_if_alone_to_the_last_bit(self) -> None:
         draw = np.random.default_rng(1)
@@ -101,6 +115,30 @@ class TestScoreMany:
         assert of_one.vr[0] == pytest.approx(weights @ (50 + 50 / 3 * (covariance @ (theta / sd**2))), abs=1e-9)
         assert of_one.vr_se[0] == pytest.approx(50 / 3 * math.sqrt(weights @ covariance @ weights), abs=1e-9)
 
+    def test_is_the_formula_with_matrices_for_any_abilities_and_parameters(self) -> None:
+        draw = np.random.default_rng(5)
+        for _ in range(200):
+            theta, sd, correlation = draw.normal(0, 1.5, 3), draw.uniform(0.1, 0.95, 3), draw.uniform(0, 0.9)
+            weights = draw.dirichlet([1, 1, 1])
+            prior = (1 - correlation) * np.eye(3) + correlation
+            covariance = np.linalg.inv(np.linalg.inv(prior) + np.diag(1 / sd**2 - 1))
+            points = np.clip(50 + 50 / 3 * (covariance @ (theta / sd**2)), 0, 100)
+
+            by = Parameters(weights=tuple(weights.tolist()), correlation=correlation)
+            of_one = score_many(theta[None], sd[None], np.array([50.0]), by)
+
+            assert of_one.vr[0] == pytest.approx(weights @ points, abs=1e-8)
+            assert of_one.vr_se[0] == pytest.approx(50 / 3 * math.sqrt(weights @ covariance @ weights), abs=1e-8)
+
+    def test_the_interval_is_cut_off_at_the_ends_of_the_scale(self) -> None:
+        ends = score_many(np.array([[4.0] * 3, [-4.0] * 3]), np.full((2, 3), 0.5), np.array([100.0, 0.0]))
+
+        assert ends.air.tolist() == [100, 0]
+        assert ends.ci_upper.tolist()[0] == 100
+        assert ends.ci_lower.tolist()[1] == 0
+        assert ends.ci_upper[0] - ends.ci_lower[0] == pytest.approx(1.96 * 0.75 * ends.vr_se[0])
+        assert ends.ci_upper[1] - ends.ci_lower[1] == pytest.approx(1.96 * 0.6 * ends.vr_se[1])
+
     @pytest.mark.parametrize(("theta", "sd"), [(math.nan, 0.5), (0.0, 0.0), (0.0, 1.0)])
     def test_refuses_what_is_no_ability(self, theta: float, sd: float) -> None:
         with pytest.raises(ValueError, match="posterior SD"):
@@ -111,6 +149,46 @@ class TestOccupations:
     def test_human_readiness_is_the_weighted_percentiles(self) -> None:
         """The figures of 15-1252, software developers: 98.7, 94.9, 73.7."""
         assert find("15-1252").hr_score == pytest.approx(0.5 * 98.7 + 0.3 * 94.9 + 0.2 * 73.7)
+
+    @pytest.mark.parametrize(
+        ("code", "title", "growth", "wage", "exposure", "percentiles", "hr"),
+        [
+            ("11-1021", "General and operations managers", 4.2, 98100, 0.385, (65.1, 87.5, 64.3), 71.7),
+            ("15-1251", "Computer programmers", -11.2, 97800, 0.683, (6.8, 87.4, 97.7), 49.2),
+            ("15-2051", "Data scientists", 35.2, 103500, 0.582, (99.7, 90.8, 91.0), 95.3),
+            ("23-1011", "Lawyers", 7.5, 135740, 0.475, (84.5, 97.0, 77.6), 86.9),
+            ("29-1141", "Registered nurses", 5.6, 81220, 0.335, (76.5, 78.4, 56.9), 73.1),
+            ("43-3021", "Billing and posting clerks", 0, 42810, 0.417, (28.2, 27.1, 68.8), 36.0),
+            ("43-9021", "Data entry keyers", -26, 36190, 0.500, (0.7, 13.1, 80.0), 20.3),
+            ("49-9081", "Wind turbine service technicians", 44.9, 57320, 0.043, (99.9, 52.6, 14.8), 68.7),
+            ("53-7065", "Stockers and order fillers", 6.3, 34220, 0.191, (79.9, 8.7, 40.2), 50.6),
+        ],
+    )
+    def test_figures_are_those_of_the_sources(
+        self,
+        code: str,
+        title: str,
+        growth: float,
+        wage: int,
+        exposure: float,
+        percentiles: tuple[float, float, float],
+        hr: float,
+    ) -> None:
+        one = find(code)
+
+        assert (one.title, one.growth_percent, one.wage_usd, one.exposure) == (title, growth, wage, exposure)
+        assert (one.growth_percentile, one.wage_percentile, one.exposure_percentile) == percentiles
+        assert round(one.hr_score, 1) == hr
+
+    def test_a_greater_figure_never_has_the_lower_percentile(self) -> None:
+        for figure, percentile in [
+            ("growth_percent", "growth_percentile"),
+            ("wage_usd", "wage_percentile"),
+            ("exposure", "exposure_percentile"),
+        ]:
+            pairs = [(getattr(one, figure), getattr(one, percentile)) for one in OCCUPATIONS.values()]
+
+            assert [of for _, of in sorted(pairs)] == sorted(of for _, of in pairs)
 
     def test_all_of_the_table_is_there_and_on_the_scale(self) -> None:
         assert len(OCCUPATIONS) == 105
