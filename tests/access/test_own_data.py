@@ -12,7 +12,7 @@ from qulab.access.person import Person
 from qulab.db.engine import Database
 from tests.access.people import PASSWORD, account, sign_client_in
 from tests.admin.conftest import assessment, event, score
-from tests.assessments.taking import Taker
+from tests.assessments.sitters import Taker
 
 FAST = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 OWN_PAGES = ["profile", "edit", "password", "delete", "export"]

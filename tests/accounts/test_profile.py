@@ -22,7 +22,7 @@ from qulab.admin.models import Audit
 from qulab.db.engine import Database
 from tests.access.people import PASSWORD, account
 from tests.admin.conftest import store
-from tests.assessments.taking import Taker
+from tests.assessments.sitters import Taker
 
 from .pages import EMAIL, is_signed_in, post, sign_in, somebody, words
 

@@ -16,7 +16,7 @@ from qulab.db.engine import Database
 from tests.admin.conftest import Desk, assessment, score, store, user
 from tests.admin.test_editing import save
 from tests.admin.test_indexes import by_index, many_rows, plan_of, understood
-from tests.assessments.taking import Taker
+from tests.assessments.sitters import Taker
 
 pytestmark = pytest.mark.usefixtures("cache")
 

@@ -21,7 +21,7 @@ from outbox.models import DomainEvent
 from qulab.db.base import Base
 from qulab.db.engine import Database
 from qulab.db.errors import Conflict, NotFound
-from tests.assessments.taking import Taker, right, wrong
+from tests.assessments.sitters import Taker, right, wrong
 from tests.budgets.statements import at_most
 
 pytestmark = pytest.mark.usefixtures("cache", "streams_client")
