@@ -1,4 +1,4 @@
-"""Latest scores read through the cache. A miss loads in a session of its own, never in the request's."""
+"""Latest scores through the cache, without answers. A miss loads in a session of its own, never in the request's."""
 
 from django.conf import settings
 
@@ -26,6 +26,6 @@ class CachedAIRScoreRepository:
         async def load() -> AIRScoreSnapshot | None:
             async with self._database.reading() as session:
                 score = await AIRScoreRepository(session).get_latest_score(user_id)
-                return AIRScoreSnapshot.of(score) if score else None
+                return AIRScoreSnapshot.of(score).without_answers() if score else None
 
         return await self._cache.lookup(LATEST_SCORE, user_id, load)

@@ -1,4 +1,4 @@
-"""What of a score is cached and shown: frozen values."""
+"""What of a score is cached and shown: frozen values, and what somebody answered is in no cache."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -26,3 +26,8 @@ class AIRScoreSnapshot(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, score: AIRScore) -> Self:
         return cls(**{name: getattr(score, name) for name in cls.__struct_fields__})
+
+    def without_answers(self) -> Self:
+        """All but what was answered, question by question: whoever wants to calculate it again reads the row."""
+        told = {name: value for name, value in self.calculation_metadata.items() if name != "answers"}
+        return msgspec.structs.replace(self, calculation_metadata=told)

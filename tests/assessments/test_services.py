@@ -17,7 +17,7 @@ from qulab.cache.read_through import Cache
 from qulab.db.engine import Database
 from qulab.db.errors import NotFound
 from tests.access.people import account
-from tests.assessments.taking import Taker
+from tests.assessments.sitters import Taker
 from tests.outbox.helpers import published
 
 pytestmark = pytest.mark.usefixtures("cache", "streams_client")
@@ -138,6 +138,27 @@ class TestLatestScore:
         hit = await repository.get_latest_score_cached(user_id)
 
         assert missed == hit
+
+    async def test_of_a_test_is_cached_without_what_was_answered(
+        self, database: Database, cache: Cache, user_id: str
+    ) -> None:
+        taker = Taker(database, user_id)
+        await taker.finish(await taker.begin())
+
+        found = await CachedAIRScoreRepository(database, cache).get_latest_score_cached(user_id)
+        kept = await cache.redis.get(LATEST_SCORE.key(user_id))
+
+        async with database.reading() as session:
+            stored = await AIRScoreRepository(session).get_latest_score(user_id)
+        assert found is not None
+        assert stored is not None
+        told = dict(stored.calculation_metadata)
+        answers = told.pop("answers")
+        assert (found.air_score, found.calculation_metadata) == (stored.air_score, told)
+        items = [item for one in answers.values() for item in one["items"]]
+        assert items
+        assert not [item for item in items if item.encode() in kept]
+        assert b'"right"' not in kept
 
 
 class TestSampleScores:
