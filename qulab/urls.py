@@ -16,5 +16,6 @@ urlpatterns = [
     ),
     path("lab/", include(lab)),
     path("accounts/", include("accounts.urls")),
+    path("assess/", include("assessments.urls")),
     path("admin/", include("qulab.admin.urls")),
 ]
