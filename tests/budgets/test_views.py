@@ -11,12 +11,13 @@ from qulab.admin.urls import _LIST
 from qulab.db.probe import Probe, probe
 
 from .accounts import ACCOUNTS, somebody_for
+from .assessing import ASSESSING, taker_for
 from .conftest import Project
 from .statements import told
 from .table import BUDGETS as OTHERS
 from .table import MOST_OF_A_LIST, Case
 
-BUDGETS = OTHERS | ACCOUNTS
+BUDGETS = OTHERS | ACCOUNTS | ASSESSING
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,14 @@ def name_of(case: Case) -> str:
     address = f"{case.first[0]} → result" if case.first else case.address
     refused = f" {case.status}" if case.status >= 400 else ""
     return f"{case.method} {address}{refused}"
+
+
+async def meet(project: Project, route: str) -> None:
+    """Whoever a page of one's own needs."""
+    if route in ACCOUNTS:
+        await somebody_for(project, route)
+    elif route in ASSESSING:
+        await taker_for(project)
 
 
 async def ask(project: Project, case: Case) -> Probe:
@@ -79,8 +88,7 @@ class TestEveryAddress:
         for rows in (10, 100):
             await project.grow_to(rows)
             for case in BUDGETS[route]:
-                if route in ACCOUNTS:
-                    await somebody_for(project, route)
+                await meet(project, route)
                 sent = await ask(project, case)
 
                 budget = case.statements
@@ -93,8 +101,7 @@ class TestEveryAddress:
         if any(case.method == "POST" for case in BUDGETS[route]):
             return
         await project.grow_to(1)
-        if route in ACCOUNTS:
-            await somebody_for(project, route)
+        await meet(project, route)
 
         answer = await project.client.post(BUDGETS[route][0].address.format(**project.keys))
 
