@@ -21,9 +21,7 @@ def _of_the_test() -> list[Word]:
         Word(
             "assessment",
             _("Assessment"),
-            _(
-                "A sitting's run through one component. It ends when its estimate is precise enough, or at 15 questions."
-            ),
+            _("A sitting's run through one component, until the estimate is precise, or 15 questions are asked."),
             1,
         ),
         Word(
@@ -90,9 +88,7 @@ def _of_the_estimate() -> list[Word]:
         Word(
             "information",
             _("Information"),
-            _(
-                "How much an item would tell of θ at one place: most about where it is hard, little where one can guess."
-            ),
+            _("How much an item tells of θ at a place: most where it is as hard as that, less if it can be guessed."),
             0,
             "Fisher",
         ),
