@@ -9,6 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.contrib.auth.hashers import make_password
+
 from qulab.local.redis_server import free_port
 from tests.process.running import PROJECT, START_SECONDS, environment, eventually, manage
 
@@ -48,6 +50,28 @@ SELECT id, created_at, updated_at, iif(number % 2, id, NULL), iif(number % 2, 'p
   iif(number % 3, '{"name": ["Alex", "Alexandra Smith"], "version": [1, 2], "years_experience": [null, 8.5]}', '{}'),
   iif(number % 3, '{}', '{"q": "example.com", "format": "csv"}'), iif(number % 3, 'Asked for by the person', '')
 FROM (SELECT *, row_number() OVER (ORDER BY id DESC) AS number FROM users ORDER BY id DESC LIMIT 60)
+"""
+
+# One of them has an account, and scores of every kind: two of tests, then what this release cannot read all of.
+OWNER, OWNERS_PASSWORD = "owner@example.com", "correct horse battery staple"
+SCORES = {
+    "given": "parameter_version = '2026.1-input'",
+    "later": "parameter_version = '2031.4'",
+    "of-another-bank": "calculation_metadata = json_set(calculation_metadata, '$.bank.version', '77')",
+    "changed": "air_score = 100, ci_upper = 100",
+}
+OWNERS = f"""
+UPDATE users SET email = '{OWNER}' WHERE id = (SELECT min(id) FROM users);
+INSERT INTO credentials (user_id, password, is_staff, created_at, updated_at)
+  SELECT id, '{{password}}', 0, created_at, updated_at FROM users WHERE email = '{OWNER}';
+"""
+A_SCORE = f"""
+INSERT INTO air_scores (id, user_id, occupation_code, air_score, vr_score, hr_score, synergy_score, ci_lower, ci_upper,
+  parameter_version, calculation_metadata, created_at, updated_at)
+SELECT '{{id}}', user_id, occupation_code, air_score, vr_score, hr_score, synergy_score, ci_lower, ci_upper,
+  parameter_version, calculation_metadata, created_at, updated_at
+FROM air_scores WHERE user_id = (SELECT id FROM users WHERE email = '{OWNER}') ORDER BY id LIMIT 1;
+UPDATE air_scores SET {{changes}} WHERE id = '{{id}}';
 """
 
 
@@ -117,6 +141,13 @@ class Web:
         assert seeded.returncode == 0, seeded.stderr
         for statement in (EVENTS, RUNS, AUDIT):
             self._execute(statement)
+        self._give_somebody_an_account()
+
+    def _give_somebody_an_account(self) -> None:
+        with closing(self.connect()) as connection:
+            connection.executescript(OWNERS.format(password=make_password(OWNERS_PASSWORD)))
+            for name, changes in SCORES.items():
+                connection.executescript(A_SCORE.format(id=name, changes=changes))
 
     def lose_table(self, name: str) -> None:
         """From now on a page that needs this table fails."""

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from qulab.lab.bounds import LOOKS
 
-from .sites import Sites
+from .sites import OWNER, OWNERS_PASSWORD, Sites
 
 Step = Callable[[Page], Awaitable[object]]
 
@@ -201,6 +201,12 @@ def own(name: str, pattern: str, *steps: Step, path: str = "", status: int = HTT
         steps,
         status=status,
     )
+
+
+def result(name: str, path: str, *steps: Step) -> State:
+    """A score's page, as its owner sees it."""
+    enter = (fill("Email", OWNER), fill("Password", OWNERS_PASSWORD), press("Sign in"), *steps)
+    return State(f"result{name}", "assessments:result", f"/accounts/sign-in?next=/assess/{path}", enter, "full")
 
 
 async def sign_up_as(page: Page, email: str) -> None:
@@ -487,6 +493,12 @@ STATES = [
     own("password-refused", "password", press("Change password"), status=UNPROCESSABLE),
     own("delete", "delete"),
     own("delete-refused", "delete", press("Delete my account"), status=UNPROCESSABLE),
+    result("", "", open_first_row, see("What to practise")),
+    result("-unfolded", "", open_first_row, see("What to practise"), unfold_all),
+    result("-given", "results/given", see("were given, not tested")),
+    result("-of-a-later-formula", "results/later", see("a formula that this release does not know")),
+    result("-of-another-bank", "results/of-another-bank", see("do not stand in this release")),
+    result("-changed", "results/changed", see("came out differently")),
     State("400", "home", TOO_MANY_FIELDS, status=HTTPStatus.BAD_REQUEST),
     State("403", "lab:cache", "/lab/4", (forget_cookies, FETCH_USER), status=HTTPStatus.FORBIDDEN),
     State("404", "home", "/nowhere", status=HTTPStatus.NOT_FOUND),

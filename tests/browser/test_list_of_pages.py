@@ -11,7 +11,8 @@ from .sites import Sites
 from .states import STATES
 
 LISTED = {state.pattern for state in STATES}
-FILES = {"lab:run-json", "lab:run-csv"}  # data, but for the page that says that there is no such run
+# Data, but for the page that says that there is no such run or result.
+FILES = {"lab:run-json", "lab:run-csv", "assessments:result-json"}
 
 
 def addresses(resolver: URLResolver, prefix: str = "/", space: str = "") -> Iterator[tuple[str, str]]:
