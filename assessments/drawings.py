@@ -36,6 +36,7 @@ class Drawing(msgspec.Struct, frozen=True):
     texts: list[Text] = []
 
 
+HALF_A_DAY = 38  # how far a date reaches to each side of its place
 EDGE = 30  # on both sides of a scale: room for the number beside an interval
 
 
@@ -145,7 +146,8 @@ def _score_history(scores: Sequence[Past], name: str, width: int) -> Drawing:
         paths += _past(past, round(left + step * (number + 0.5), 1), line)
     places = {0: scores[0], len(scores) - 1: scores[-1]} if step < 80 else dict(enumerate(scores))
     for number, past in places.items():
-        texts.append(Text(round(left + step * (number + 0.5), 1), floor + 20, _day(past), "tick"))
+        middle = left + step * (number + 0.5)
+        texts.append(Text(round(min(max(middle, HALF_A_DAY), width - HALF_A_DAY), 1), floor + 20, _day(past), "tick"))
     return Drawing(name, width, floor + 28, paths, texts)
 
 

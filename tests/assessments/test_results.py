@@ -1,6 +1,7 @@
 """What a page tells of a score is what the score's own record says, or it says what is missing."""
 
 import copy
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -373,6 +374,9 @@ class TestHistory:
             assert len([one for one in drawing.paths if one.css == "value now"]) == 1
             places = [float(place) for one in drawing.paths for place in re.findall(r"M(-?[\d.]+),", one.d)]
             assert all(0 <= place <= drawing.width for place in places)
+            dates = [one.x for one in drawing.texts if one.text.startswith("2026-")]
+            assert all(36 <= place <= drawing.width - 36 for place in dates)  # ten letters of 7.2 pixels
+            assert all(after - before >= 72 for before, after in itertools.pairwise(dates))
 
 
 class TestDrawings:
