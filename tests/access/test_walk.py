@@ -13,8 +13,10 @@ from django.test import AsyncClient
 from sqlalchemy import text
 
 from qulab.db.engine import Database
-from tests.access.people import account, sign_client_in
+from tests.access.people import account, sign_client_in, signed_in
+from tests.assessments.taking import Taker
 from tests.budgets.accounts import ACCOUNTS
+from tests.budgets.assessing import ASSESSING
 from tests.budgets.conftest import Project, project
 from tests.budgets.table import BUDGETS, Case
 from tests.conftest import TABLES
@@ -25,7 +27,7 @@ ANYONE, OWN, STAFF, LAB = "anyone", "one's own", "staff", "lab"
 WHO = ["anonymous", "person", "another person", "staff", "operator"]
 PROFILE = "profile"  # the operator is told there that they have none
 OF_ONES_OWN = {"sign-out", "edit", "password", "elsewhere", "delete", "export.json"}
-ROUTES = BUDGETS | ACCOUNTS
+ROUTES = BUDGETS | ACCOUNTS | ASSESSING
 LET_IN = {
     ANYONE: set(WHO),
     OWN: {"person", "another person", "staff"},
@@ -43,6 +45,8 @@ def audience(route: str) -> str:
             return STAFF
         case "lab" | "live":
             return LAB
+        case "assess":
+            return OWN
         case "accounts" if rest.partition("/")[0] in OF_ONES_OWN:
             return OWN
         case "accounts" if rest == PROFILE:
@@ -82,11 +86,20 @@ async def rows(database: Database) -> dict[str, Any]:
 Ask = Callable[[Case], Awaitable[Any]]
 
 
+async def a_test_of_somebody(project: Project) -> dict[str, str]:
+    """Under way; none of those who walk has it."""
+    taker = AsyncClient()
+    await signed_in(taker, project.database)
+    asked = await Taker(taker).begin()
+    return {"sitting": asked.sitting_id, "question": asked.question, "own_score": "nobody"}
+
+
 @pytest.fixture
 async def ask(project: Project, who: str, settings: Any) -> Ask:
     """One request after another, by one of them, over the network."""
     await project.grow_to(3)
     project.keys |= {"email": "nobody@example.com", "link": "/accounts/reset/nobody/of-no-use"}
+    project.keys |= await a_test_of_somebody(project)
     client = AsyncClient()
     settings.LOCAL_OPERATOR = who == "operator"
     if who not in {"anonymous", "operator"}:

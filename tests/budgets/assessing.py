@@ -55,7 +55,7 @@ ASSESSING: dict[str, list[Case]] = {
 
 
 async def taker_for(project: Project) -> None:
-    """A new account for each case, signed in, with a score and with a test whose first question is a choice of several."""
+    """A new account for each case, signed in, with a score and a test whose first question is a choice of several."""
     known = await account(project.database)
     await sign_client_in(project.client, known)
     halves = dict.fromkeys(["air_score", "vr_score", "hr_score", "synergy_score", "ci_lower", "ci_upper"], 50.0)

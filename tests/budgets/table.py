@@ -84,7 +84,7 @@ BUDGETS: dict[str, list[Case]] = {
         only_post("/lab/1/try/orphan"),
         post("/lab/1/try/orphan", 4),
         post("/lab/1/try/duplicate", 5, CHOSEN),
-        post("/lab/1/try/cascade", 5, CHOSEN),
+        post("/lab/1/try/cascade", 7, CHOSEN),
         post("/lab/1/try/cascade", 4, {"user_id": "nobody"}, 422),
     ],
     "lab/2": [Case("/lab/2", 0), result_of("/lab/2/await", 1)],
@@ -119,6 +119,7 @@ BUDGETS: dict[str, list[Case]] = {
     "lab/4/what-if": [Case("/lab/4/what-if", 0, status=302)],
     "lab/4/invalidate": [only_post("/lab/4/invalidate"), post("/lab/4/invalidate", 3)],
     "lab/4/reset": [only_post("/lab/4/reset"), post("/lab/4/reset", 1)],
+    "lab/test": [Case("/lab/test", 0), Case("/lab/test?run=nobody", 1, status=404)],
     "lab/5": [Case("/lab/5", 6), result_of("/lab/5/scores", 7, SCORE)],
     "lab/5/scores": [
         only_post("/lab/5/scores"),

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from qulab.db.probe import probe
 from tests.access.people import signed_in
 from tests.assessments.taking import MOST_QUESTIONS, OCCUPATION, Asked, Taker
