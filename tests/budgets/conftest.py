@@ -8,6 +8,7 @@ from django.test import AsyncClient
 from redis.asyncio import Redis
 from sqlalchemy import update
 
+from assessments.models import Assessment, Sitting
 from outbox.models import InboxEntry, Status
 from qulab.admin.editing import signed
 from qulab.admin.models import Audit
@@ -46,11 +47,20 @@ class Project:
         ]
         await store(self.database, *handled)
         self.keys |= {"user": people[0].id, "score": scores[0].id, "assessment": assessments[0].id}
+        self.keys["begun"] = await self._begun(people[0].id)
         self.keys |= {str(state): next(one.id for one in events if one.status == state) for state in STATES}
         self.keys["opened"] = signed(site.get("users"), people[0])
         self.keys["opened_assessment"] = signed(site.get("assessments"), assessments[0])
         self.keys |= {"rows": str(rows), "run": await self._run(), "entry": await self._entry(people[0].id)}
         self.rows = rows
+
+    async def _begun(self, user_id: str) -> str:
+        """A part of a test that is in progress."""
+        sitting = Sitting(user_id=user_id, occupation_code="15-1252", bank_version="1", bank_sha256="0", seed="1")
+        await store(self.database, sitting)
+        part = Assessment(user_id=user_id, sitting_id=sitting.id, component="domain")
+        await store(self.database, part)
+        return part.id
 
     async def _run(self) -> str:
         """An experiment that is done."""

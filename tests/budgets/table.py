@@ -218,8 +218,9 @@ BUDGETS: dict[str, list[Case]] = {
         post("/admin/users/delete", 5, {"id": "{user}", "confirmed": "1"})._replace(more_on_postgresql=-1),
     ],
     "admin/assessments/delete": [
-        Case("/admin/assessments/delete?all=1", 2),
+        Case("/admin/assessments/delete?all=1", 3),
         post("/admin/assessments/delete", 4, {"id": "{assessment}", "confirmed": "1"})._replace(more_on_postgresql=-1),
+        post("/admin/assessments/delete", 6, {"id": "{begun}", "confirmed": "1"})._replace(more_on_postgresql=-1),
     ],
     "admin/runs/delete": [
         Case("/admin/runs/delete?id={run}", 2),
