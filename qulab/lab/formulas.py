@@ -18,6 +18,11 @@ DIFFERENCE = (
     r"T_{\text{measured}} - T_{\text{avg}} = \frac{\text{fills}}{\text{requests}} \times T_{\text{fill}}"
     r" + \text{rest}"
 )
+ITEM = r"P(\theta) = c + \frac{1 - c}{1 + e^{-a (\theta - b)}}"
+SHRINKAGE = r"\kappa = \frac{1}{\sqrt{\,1 + \pi \, (a \, s_b)^2 / 8}}"
+COVERAGE = r"\text{coverage} = \frac{\text{intervals that hold the truth}}{\text{all intervals}}"
+RMSE = r"\text{RMSE} = \sqrt{\,\text{mean of } (\hat\theta - \theta)^2}"
+SAVING = r"\text{saving} = 1 - \frac{\text{items, adaptive}}{\text{items, at random}}"
 
 
 @lru_cache(maxsize=512)
@@ -63,6 +68,28 @@ def average_time(ratio: float, cache_ms: float, load_ms: float) -> tuple[str, fl
 def average_ms(ratio: float, cache_ms: float, load_ms: float) -> float:
     """T_avg of the guide: every request pays for the look into the cache, a miss for the database as well."""
     return ratio * cache_ms + (1 - ratio) * (cache_ms + load_ms)
+
+
+def shrinkage(slope: float, difficulty_sd: float, kappa: float) -> str:
+    filled = rf"\frac{{1}}{{\sqrt{{\,1 + \pi \, ({slope:g} \times {difficulty_sd:g})^2 / 8}}}}"
+    return rf"\kappa = {filled} = {kappa:.3f}"
+
+
+def coverage(held: int, tests: int) -> str:
+    return rf"\text{{coverage}} = \frac{{{held}}}{{{tests}}} = {100 * held / tests:.1f}\ \%"
+
+
+def saving(adaptive: float, at_random: float) -> str:
+    share = 100 * (1 - adaptive / at_random)
+    return rf"\text{{saving}} = 1 - \frac{{{adaptive:.2f}}}{{{at_random:.2f}}} = {share:.1f}\ \%"
+
+
+def beside_oracle(ours: float, oracle: float) -> str:
+    """RMSE of the adaptive test over that of the test that knows the truth."""
+    return (
+        rf"\frac{{\text{{RMSE}}_{{\text{{adaptive}}}}}}{{\text{{RMSE}}_{{\text{{oracle}}}}}}"
+        rf" = \frac{{{ours:.4f}}}{{{oracle:.4f}}} = {ours / oracle:.3f}"
+    )
 
 
 def difference(mean_ms: float, formula_ms: float, requests: int, fills: int, fill_ms: float) -> tuple[str, float]:

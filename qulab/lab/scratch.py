@@ -47,9 +47,12 @@ async def migrated_database(beside: Database) -> AsyncIterator[Database]:
         yield database
 
 
-async def store_users(scratch: Database, ids: Sequence[str]) -> None:
-    """Users with these ids. By COPY on PostgreSQL: asyncpg does not let go of an executemany that is cancelled."""
-    numbers = range(len(ids))
+async def store_users(scratch: Database, ids: Sequence[str], *, first: int = 0) -> None:
+    """Users with these ids, after `first` that are there already.
+
+    By COPY on PostgreSQL: asyncpg does not let go of an executemany that is cancelled.
+    """
+    numbers = range(first, first + len(ids))
     columns = {
         "id": list(ids),
         "email": [f"user{i}@example.com" for i in numbers],

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from qulab.lab.benches import BENCHES
 from qulab.lab.glossary import glossary
-from qulab.lab.sections import section, sections
+from qulab.lab.sections import Section, section, sections, the_test
 from qulab.lab.sources import PACKAGES, is_shown
 
 MOST = 30  # results on a page
@@ -30,10 +30,11 @@ class Kind(IntEnum):
     """In the order in which equally good results are shown."""
 
     SECTION = 1
-    EXPERIMENT = 2
-    HEADING = 3
-    WORD = 4
-    FILE = 5
+    PAGE = 2
+    EXPERIMENT = 3
+    HEADING = 4
+    WORD = 5
+    FILE = 6
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     @property
     def kind_name(self) -> str:
-        names = [_("Section"), _("Experiment"), _("Part of a section"), _("Word"), _("File")]
+        names = [_("Section"), _("Page"), _("Experiment"), _("Part of a page"), _("Word"), _("File")]
         return names[self.kind - 1]
 
 
@@ -82,8 +83,13 @@ def _entries(_language: str) -> list[Entry]:
 
 
 def _sections() -> Iterator[Entry]:
-    for one in sections():
-        yield Entry(Kind.SECTION, one.title, " ".join([one.promise, *one.objectives]), reverse(one.url_name))
+    for one in _pages():
+        kind = Kind.SECTION if one.number else Kind.PAGE
+        yield Entry(kind, one.title, " ".join([one.promise, *one.objectives]), reverse(one.url_name))
+
+
+def _pages() -> list[Section]:
+    return [*sections(), the_test()]
 
 
 def _experiments() -> Iterator[Entry]:
@@ -95,7 +101,7 @@ def _experiments() -> Iterator[Entry]:
 
 def _headings() -> Iterator[Entry]:
     """As the templates of the sections have them, each with the anchor that stands last before it."""
-    for one in sections():
+    for one in _pages():
         page, anchor = reverse(one.url_name), ""
         for found in HEADING.finditer(_template(one.url_name.removeprefix("lab:"))):
             if found["section"]:

@@ -1,7 +1,9 @@
-"""The five sections in their order: what each promises, takes and teaches."""
+"""The five sections in their order, and the page beside them: what each promises, takes and teaches."""
 
 import msgspec
 from django.utils.translation import gettext as _
+
+THE_TEST = 0  # in the place of a section's number
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -84,5 +86,22 @@ def sections() -> list[Section]:
     ]
 
 
+def the_test() -> Section:
+    """No section, and built as one: how good is the test of the platform that the sections are about?"""
+    return Section(
+        THE_TEST,
+        "lab:test",
+        _("How good is the test?"),
+        _("Let people take it whose abilities are known, and hold what it says of them against the truth."),
+        6,
+        "app",
+        [
+            _("Say what bias, RMSE and coverage of an estimate are, and read them off a plot."),
+            _("Explain what an adaptive test saves, and what it pays for not knowing the truth."),
+            _("Tell what a simulation proves of a test, and what it cannot."),
+        ],
+    )
+
+
 def section(number: int) -> Section:
-    return sections()[number - 1]
+    return the_test() if number == THE_TEST else sections()[number - 1]

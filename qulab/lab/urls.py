@@ -1,4 +1,4 @@
-"""Addresses people keep: `/lab/1` to `/lab/5`; a result is the section with `?run=<id>`."""
+"""Addresses people keep: `/lab/1` to `/lab/5` and `/lab/test`; a result is the section with `?run=<id>`."""
 
 from django.urls import path, re_path
 
@@ -13,6 +13,7 @@ from qulab.lab.views import (
     queries,
     runs,
     search,
+    simulation,
     sources,
     statements,
 )
@@ -56,6 +57,7 @@ urlpatterns = guarded(
         path("runs/<str:run_id>/cancel", runs.cancel, name="cancel"),
         path("runs/<str:run_id>", runs.page, name="run"),
         path("compare", runs.compare, name="compare-runs"),
+        path("test", simulation.page, name="test"),
         path("5", visit(5, outbox.page), name="outbox"),
         path("5/scores", outbox.store_score, name="store-score"),
         re_path(r"^5/publisher/(?P<to>start|stop)$", outbox.switch, name="publisher"),

@@ -109,6 +109,18 @@ class TestThroughTheServices:
         by_component = np.array(counts)[ends].reshape(-1, 3)
         assert [len(set(of_one)) for of_one in by_component.T.tolist()] == [1, 1, 1], by_component
 
+    async def test_one_block_of_people_comes_after_another(
+        self, database: Database, cache: Cache, streams_client: Redis
+    ) -> None:
+        services = Services(database)
+
+        for block in (some(2), some(1)):
+            await services.sit_all(block, unseen)
+
+        assert services.told(0).answers == len(services.times) > 60
+        async with database.reading() as session:
+            assert await session.scalar(select(func.count(AIRScore.id))) == 3
+
     async def test_a_score_that_was_tampered_with_is_counted(
         self, database: Database, cache: Cache, streams_client: Redis
     ) -> None:

@@ -129,6 +129,9 @@ FEW = (fill("Users", "20"), fill("Repeats", "1"))
 ONE_ROUND = (fill("Events", "60"), fill("Rounds", "1"))
 FEW_EACH = (fill("Operations", "20"), fill("Rounds", "1"))
 NO_EACH = (fill("Operations", "9"), fill("At the same time", ""))
+SOME_EXAMINEES = (fill("Examinees", "100"),)
+SERVED = (fill("Examinees", "20"), lambda page: page.get_by_label("Way", exact=True).select_option("False"))
+NO_EXAMINEES = (fill("Examinees", "20001"), fill("Seed", ""))
 NO_ROUNDS = (fill("Events", "0"), fill("In one commit", ""), fill("Rounds", "6"))
 NO_NUMBERS = (fill("Users", "0"), fill("Scores each", ""), fill("Repeats", "900"))
 FETCH_USER = press("Fetch user")
@@ -370,6 +373,25 @@ STATES = [
     State("5-down", "lab:outbox", "/lab/5", site="broken"),
     State("5-shared", "lab:outbox", "/lab/5", site="shared"),
     State("5-event", "lab:event", "/lab/5", (press("Calculate and store"), follow("See what became of the event"))),
+    State("test", "lab:test", "/lab/test"),
+    State(
+        "test-measured",
+        "lab:test",
+        "/lab/test",
+        (*SOME_EXAMINEES, press("Run"), see("Estimate by estimate", within=40), reload),
+    ),
+    State(
+        "test-served",
+        "lab:run",
+        "/lab/test",
+        (*SERVED, press("Run"), see("answers went through the services", within=60), follow("Address of this run")),
+    ),
+    State(
+        "test-refused",
+        "lab:test",
+        "/lab/test",
+        (*NO_EXAMINEES, press("Run"), see("Enter a whole number from 20 to 20000.")),
+    ),
     State("runs-empty", "lab:runs", "/lab/runs/", site="empty"),
     State("run", "lab:run", "/lab/3", (*A_RUN, follow("Address of this run"))),
     State("run-refused", "lab:start", "/lab/3", (fill("Users", "0"), press("Run"), see("Enter a whole number"))),

@@ -23,6 +23,7 @@ COLOURS = {  # light, dark
 }
 DISTANCES = [4, 8, 12, 16, 24, 32, 48, 72]  # pixels
 SECTIONS = [f"/lab/{number}" for number in range(1, 6)]
+SECTIONS += ["/lab/test"]
 PAGES = ["/", *SECTIONS, "/lab/glossary", "/lab/search?q=lag", "/lab/runs/"]
 
 SEEN = """([selector, property]) => [...document.querySelectorAll(selector)].filter((one) => one.checkVisibility())

@@ -15,7 +15,7 @@ from qulab.lab.learner.checkpoints import checkpoints
 from qulab.lab.learner.cookie import AGE, MOST_BYTES, NAME
 from qulab.lab.learner.overview import overview
 from qulab.lab.learner.progress import MOST_NAMES, NAME_LENGTH
-from qulab.lab.sections import section
+from qulab.lab.sections import THE_TEST, section
 from tests.lab.conftest import Lab, text_of
 
 DONE = {one.name: Outcome.RIGHT for one in checkpoints()}
@@ -133,7 +133,7 @@ class TestProgress:
         assert overview(Learner(checkpoints=DONE)).resume is None
 
     def test_each_section_shows_the_prediction_of_its_experiment(self) -> None:
-        for bench in BENCHES.values():
+        for bench in (one for one in BENCHES.values() if one.section != THE_TEST):
             rows = overview(Learner().predict(bench.name, Outcome.RIGHT)).rows
 
             assert [row.section.number for row in rows if row.prediction] == [bench.section]

@@ -7,7 +7,7 @@ from qulab.db.probe import probe
 from tests.lab.conftest import Lab, text_of
 
 PAGES = ["/", "/lab/1", "/lab/2", "/lab/3", "/lab/4", "/lab/5"]
-PAGES += ["/lab/2/reset", "/lab/runs/", "/lab/glossary", "/lab/search?q=pool"]
+PAGES += ["/lab/test", "/lab/2/reset", "/lab/runs/", "/lab/glossary", "/lab/search?q=pool"]
 ACTIONS = [
     "/lab/1/users",
     "/lab/1/try/orphan",
@@ -37,7 +37,8 @@ class TestEveryPage:
         assert not re.search(r'(?:src|href|action)="(?:https?:)?//', page)
 
     @pytest.mark.parametrize(
-        ("path", "budget"), [("/", 1), ("/lab/1", 3), ("/lab/2", 0), ("/lab/3", 1), ("/lab/4", 2), ("/lab/5", 6)]
+        ("path", "budget"),
+        [("/", 1), ("/lab/1", 3), ("/lab/2", 0), ("/lab/3", 1), ("/lab/4", 2), ("/lab/5", 6), ("/lab/test", 0)],
     )
     async def test_keeps_its_budget_of_statements(self, lab: Lab, database: Database, path: str, budget: int) -> None:
         await lab.get(path)  # prepares the demo users

@@ -6,10 +6,12 @@ import pytest
 from django.conf import settings
 from django.http import HttpResponse
 from django.test import AsyncClient
+from django.urls import reverse
 
 from qulab.lab.benches import BENCHES
 from qulab.lab.glossary import glossary
 from qulab.lab.search import MOST, Kind, search
+from qulab.lab.sections import section
 from tests.lab.conftest import Lab
 
 
@@ -23,13 +25,20 @@ class TestWhatIsFound:
         assert first("consumer", Kind.SECTION) == "Events and the outbox"
         assert first("cascades metadata", Kind.SECTION) == "Data models"
 
+    def test_the_page_beside_the_sections_and_its_parts(self) -> None:
+        assert search("how good is the test").entries[0].address == "/lab/test"
+        assert first("coverage of an estimate", Kind.PAGE) == "How good is the test?"
+        assert first("how a simulated answer comes about", Kind.HEADING)
+
     @pytest.mark.parametrize("name", list(BENCHES))
     def test_experiments_by_their_titles(self, name: str) -> None:
         bench = BENCHES[name]
 
         found = search(str(bench.title)).entries
 
-        assert f"/lab/{bench.section}#{bench.anchor}" in [one.address for one in found if one.kind == Kind.EXPERIMENT]
+        assert f"{reverse(section(bench.section).url_name)}#{bench.anchor}" in [
+            one.address for one in found if one.kind == Kind.EXPERIMENT
+        ]
 
     def test_words_of_the_glossary_all(self) -> None:
         for word in glossary():

@@ -98,7 +98,7 @@ class TestThePage:
         assert '<i class="{' not in page
         assert "&lt;i class=&quot;" in page
 
-    @pytest.mark.parametrize("section", ["/lab/1", "/lab/2", "/lab/3", "/lab/4", "/lab/5"])
+    @pytest.mark.parametrize("section", ["/lab/1", "/lab/2", "/lab/3", "/lab/4", "/lab/5", "/lab/test"])
     async def test_is_where_each_figure_of_code_leads(self, lab: Lab, section: str) -> None:
         page = text_of(await lab.get(section))
 

@@ -2,9 +2,17 @@
 
 from collections.abc import Mapping
 
-from qulab.lab.benches import cache, cascade, outbox, pool, queries
+from qulab.lab.benches import cache, cascade, outbox, pool, queries, simulation
 from qulab.lab.workbench import Workbench
 
 BENCHES: Mapping[str, Workbench] = {
-    one.name: one for one in (cascade.WORKBENCH, pool.WORKBENCH, queries.WORKBENCH, cache.WORKBENCH, outbox.WORKBENCH)
+    one.name: one
+    for one in (
+        cascade.WORKBENCH,
+        pool.WORKBENCH,
+        queries.WORKBENCH,
+        cache.WORKBENCH,
+        outbox.WORKBENCH,
+        simulation.WORKBENCH,
+    )
 }

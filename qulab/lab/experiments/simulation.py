@@ -10,7 +10,7 @@ from functools import partial
 from itertools import count
 
 from assessments.bank import bank
-from assessments.examinees import examinees
+from assessments.examinees import Examinees, examinees
 from qulab.lab.experiments import Bench, Experiment, Progress, alone, unseen
 from qulab.lab.experiments.simulation_measures import (
     Baselines,
@@ -50,17 +50,21 @@ async def _blocks(
     total, done = parameters.examinees, 0
     progress(done, total)
     for number, people in zip(count(), examinees(parameters.seed, total)):
-        core = stored = Readings.of(people, sit_all(people))
-        await asyncio.sleep(0)  # where it is cancelled
+        # In a thread: meanwhile the loop hears whether the run is still wanted.
+        core = stored = await asyncio.to_thread(_in_the_core, people)
         if services is not None:
             stored = await services.sit_all(people, partial(_tell, progress, done, total))
-        baselines = compare(people, stored, parameters.seed, number)
-        for truth, theta in zip(stored.ability[:, SAMPLED], stored.theta[:, SAMPLED], strict=True):
+        baselines = await asyncio.to_thread(compare, people, stored, parameters.seed, number)
+        for truth, theta in zip(*(one[:, SAMPLED].tolist() for one in (stored.ability, stored.theta)), strict=True):
             bench.sample("θ", truth, theta)
         done += len(people)
         progress(done, total)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # where it is cancelled
         yield stored, baselines, differing(core, stored)
+
+
+def _in_the_core(people: Examinees) -> Readings:
+    return Readings.of(people, sit_all(people))
 
 
 def _tell(progress: Progress, before: int, total: int, done: int) -> None:

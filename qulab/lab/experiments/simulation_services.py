@@ -54,13 +54,15 @@ class Services:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.people = 0
         self.times: list[float] = []
         self.recalculated = 0
 
     async def sit_all(self, people: Examinees, progress: Callable[[int], None]) -> Readings:
         """Let them take the whole test, one after the other: two would measure each other."""
         ids = [new_id() for _ in people.seeds]
-        await store_users(self.database, ids)
+        await store_users(self.database, ids, first=self.people)
+        self.people += len(ids)
         for number, user_id in enumerate(ids):
             await self._sit(people, number, user_id)
             if number % EVERY == 0:
