@@ -6,8 +6,12 @@ import pytest
 from django.test import AsyncClient
 from django.urls import reverse
 from redis.asyncio import Redis
+from sqlalchemy import select
 
 from accounts.models import User
+from assessments import sittings
+from assessments.models import AIRScore, Sitting
+from assessments.selectors import overview_of
 from qulab.access.person import Person
 from qulab.db.engine import Database
 from tests.access.people import PASSWORD, account, sign_client_in
@@ -83,3 +87,64 @@ class TestOwnData:
         async with database.reading() as session:
             assert await session.get(User, pair.me.id) is None
             assert await session.get(User, pair.other.id) is not None
+
+
+class TestOwnTest:
+    @pytest.fixture
+    async def theirs(self, pair: Pair, database: Database) -> str:
+        """The test that the other one takes; one's own is given up."""
+        async with database.writing() as session:
+            seen = [(await overview_of(session, person.id)).open for person in (pair.me, pair.other)]
+            assert seen[0] is not None
+            assert seen[1] is not None
+            await sittings.abandon(session, user_id=pair.me.id, sitting_id=seen[0].id)
+        return seen[1].id
+
+    async def test_is_begun_for_oneself_whatever_a_form_says(self, pair: Pair, theirs: str, database: Database) -> None:
+        answer = await pair.client.post(
+            reverse("assessments:begin"), {"occupation_code": "29-1141", "sitting_id": theirs, **forged(pair.other)}
+        )
+
+        assert answer.status_code == 303
+        async with database.reading() as session:
+            begun = (await session.scalars(select(Sitting).where(Sitting.occupation_code == "29-1141"))).one()
+        assert begun.user_id == pair.me.id
+
+    async def test_is_shown_and_nobody_elses(self, pair: Pair, theirs: str) -> None:
+        text = await body(await pair.client.get(reverse("assessments:overview"), forged(pair.other)))
+
+        assert "Begin the test" in text or "Take the test again" in text
+        assert not any(secret in text for secret in (theirs, pair.other.id, pair.other.name))
+
+    @pytest.mark.parametrize("name", ["sitting", "answer", "abandon"])
+    @pytest.mark.parametrize("method", ["get", "post"])
+    async def test_of_another_person_is_neither_shown_nor_changed(
+        self, pair: Pair, theirs: str, database: Database, name: str, method: str
+    ) -> None:
+        async with database.reading() as session:
+            progress = await sittings.progress_of(session, user_id=pair.other.id, sitting_id=theirs)
+        assert progress.pending is not None
+        fields = {"question": progress.pending.question, "letter": "a", "letters": "a", "number": "1"}
+
+        answer = await getattr(pair.client, method)(
+            reverse(f"assessments:{name}", args=[theirs]), {**fields, **forged(pair.other)}, follow=True
+        )
+
+        assert answer.status_code == (405 if (name, method) == ("sitting", "post") else 404)
+        async with database.reading() as session:
+            assert await sittings.progress_of(session, user_id=pair.other.id, sitting_id=theirs) == progress
+
+
+class TestOwnResult:
+    @pytest.mark.parametrize("name", ["result", "result-json"])
+    async def test_is_shown_and_nobody_elses(self, pair: Pair, database: Database, name: str) -> None:
+        async with database.reading() as session:
+            scores = dict((await session.execute(select(AIRScore.user_id, AIRScore.id))).tuples().all())
+
+        mine, theirs = [
+            await pair.client.get(reverse(f"assessments:{name}", args=[scores[person.id]]), forged(pair.other))
+            for person in (pair.me, pair.other)
+        ]
+
+        assert (mine.status_code, theirs.status_code) == (200, 404)
+        assert not any(secret in mine.content.decode() for secret in (scores[pair.other.id], pair.other.id))
