@@ -92,7 +92,7 @@ def estimate(a: Sequence[float], b: Sequence[float], c: Sequence[float], right: 
     """The ability that answers speak for, items and answers in the same order; of none, the prior.
 
     Raises ValueError where they differ in number, and where they leave more doubt than there was before them: so can a
-    right answer to a hard item that can be guessed, if it stands alone. No sitting comes there, for hard items come late.
+    right answer to a hard item that can be guessed, if it stands alone. No sitting comes there: hard items come late.
     """
     answered = [_of_item(*item)[0 if is_right else 1] for *item, is_right in zip(a, b, c, right, strict=True)]
     mean, sd = moments(sum(answered, start=LOG_PRIOR))
