@@ -82,7 +82,7 @@ site.register(
         ],
         tags=frozenset({"status"}),
         sorts={"created": Sort(Assessment.id, _("Oldest first"), _("Newest first"))},
-        editing=Editing(form=AssessmentFields, change=_change),
+        editing=Editing(form=AssessmentFields, change=_change, fixed=lambda one: NOT_BY_HAND if one.sitting_id else ""),
         actions=[
             deletion(
                 question=lambda n: (

@@ -130,7 +130,7 @@ class Editing(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
     `change(session, key, version, **changes)` raises NotFound, Stale, Conflict and NotByHand; `create(session,
     **values)` raises Conflict, and returns the row; `new` is the heading of its form. The form's fields are columns;
-    `taken` says at a field what a Conflict means there.
+    `taken` says at a field what a Conflict means there; `fixed` why there is nothing to edit in some rows.
     """
 
     form: type[forms.Form]
@@ -138,6 +138,7 @@ class Editing(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     create: Callable[..., Awaitable[Any]] | None = None
     new: "StrPromise | str" = ""
     taken: Mapping[str, "StrPromise | str"] = {}
+    fixed: Callable[[Any], "StrPromise | str"] = lambda row: ""
 
 
 class Group(msgspec.Struct, frozen=True, eq=False):

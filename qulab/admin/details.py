@@ -55,6 +55,7 @@ class DetailPage(msgspec.Struct, frozen=True):
     admin: Admin
     key: str
     label: str
+    fixed: str
     sections: list[Section]
     changes: list[Change]
     documents: list[values.Cell]
@@ -86,6 +87,7 @@ async def detail_page(session: Session, admin: Admin, key: str, data: QueryDict)
         admin=admin,
         key=row.id,
         label=admin.label(row),
+        fixed=_fixed(admin, row),
         sections=_sections(admin, row, references, await _gone(session, admin, row)),
         changes=_changes(admin, row),
         documents=values.fields(admin, row, _documents(admin, row)),
@@ -101,8 +103,13 @@ async def detail_page(session: Session, admin: Admin, key: str, data: QueryDict)
     )
 
 
+def _fixed(admin: Admin, row: Any) -> str:
+    """Why there is nothing to edit; empty where there is."""
+    return str(admin.fixed if admin.editing is None else admin.editing.fixed(row))
+
+
 def _editing(admin: Admin, row: Any) -> list[parts.Offer]:
-    if admin.editing is None:
+    if admin.editing is None or admin.editing.fixed(row):
         return []
     return [parts.Offer(_("Edit"), reverse("admin:edit", args=[admin.name, row.id]), asks=True)]
 

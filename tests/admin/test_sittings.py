@@ -79,6 +79,18 @@ class TestMending:
         assert not await told(database, "AssessmentUpdated")
         assert await count(database, Audit) == 0
 
+    async def test_is_offered_only_where_there_is_something_to_mend(
+        self, desk: Desk, database: Database, owner: User, taker: Taker
+    ) -> None:
+        (measured,) = await assessments_of(database, await taker.begin())
+        free = assessment(owner)
+        await store(database, free)
+
+        pages = [await desk.get(f"assessments/{one.id}") for one in (measured, free)]
+
+        assert [bool(page.links("Edit")) for page in pages] == [False, True]
+        assert ["what was measured stays as it is" in page.text for page in pages] == [True, False]
+
     async def test_of_what_no_sitting_belongs_to_knows_abandoned_too(
         self, desk: Desk, database: Database, owner: User
     ) -> None:
