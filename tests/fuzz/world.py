@@ -11,7 +11,9 @@ from django.http import HttpRequest
 from sqlalchemy import select
 
 from accounts.models import Credentials, User
-from assessments.models import AIRScore, Assessment
+from assessments.bank import CURRENT, bank
+from assessments.models import AIRScore, Assessment, Response, Sitting
+from assessments.progress import first_question
 from assessments.scoring import COMPONENTS
 from outbox.models import InboxEntry, Status
 from qulab.access import sessions
@@ -55,6 +57,7 @@ class World:
         if not everything:
             return
         await self._put_back(_users())
+        await self._put_back(_test())
         await self._put_back(_rest())
         for name, number in PEOPLE.items():
             await self._sign_in(name, fixed(number))
@@ -91,6 +94,20 @@ class World:
 
 def _users() -> list[Any]:
     return [User(id=fixed(n), email=f"{fixed(n)}@example.com", name=f"Person {n}") for n in ROWS]
+
+
+def _test() -> list[Any]:
+    """Of the person: a test whose first question waits."""
+    shown = first_question(COMPONENTS[0], seed="1", version=CURRENT)
+    sitting, assessment = fixed(60), fixed(61)
+    begun = {"occupation_code": "15-1252", "bank_version": CURRENT, "bank_sha256": bank().sha256, "seed": "1"}
+    return [
+        Sitting(id=sitting, user_id=fixed(PEOPLE["person"]), **begun),
+        Assessment(id=assessment, user_id=fixed(PEOPLE["person"]), sitting_id=sitting, component=COMPONENTS[0]),
+        Response(
+            id=fixed(62), assessment_id=assessment, position=1, item_id=shown.item_id, candidates=shown.candidates
+        ),
+    ]
 
 
 def _rest() -> list[Any]:
