@@ -17,15 +17,8 @@ import msgspec
 
 from assessments.items import Answer, AnyItem, Choice, Item, Multiple, Numeric, Ordering, Text
 
-__all__ = [
-    "Answer",
-    "AnyItem",
-    "Choice",
-    "Item",
-    "Multiple",
-    "Numeric",
-    "Ordering",
-]  # kinds of items come from here too
+# The kinds of items come from here too.
+__all__ = ["Answer", "AnyItem", "Choice", "Item", "Multiple", "Numeric", "Ordering"]
 
 BANKS = Path(__file__).parent / "data"
 CURRENT = "1"  # the version that new sittings take
