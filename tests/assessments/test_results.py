@@ -380,7 +380,9 @@ class TestHistory:
 
 
 class TestDrawings:
-    @pytest.mark.parametrize(("value", "low", "high"), [(64, 58, 70), (100, 93, 100), (3, 0, 9), (50, 50, 50)])
+    @pytest.mark.parametrize(
+        ("value", "low", "high"), [(64, 58, 70), (88, 80, 96), (100, 93, 100), (3, 0, 9), (9, 3, 16)]
+    )
     def test_of_a_score_stay_inside_and_tell_its_numbers(self, value: float, low: float, high: float) -> None:
         for drawing in drawings.score_scale(Span(value, low, high)):
             assert all(8 <= one.x <= drawing.width - 8 for one in drawing.texts)
