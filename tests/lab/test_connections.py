@@ -15,7 +15,7 @@ from qulab.lab.models import Run, RunStatus
 from qulab.lab.workbench import Workbench
 
 # Not `/` and `/readyz`: they ask all parts at the same time, each in a task of its own, and none waits for another.
-PAGES = ["/lab/1", "/lab/2", "/lab/2/reset", "/lab/3", "/lab/4", "/lab/5", "/lab/5/tables"]
+PAGES = ["/lab/1", "/lab/2", "/lab/2/reset", "/lab/3", "/lab/4", "/lab/5", "/lab/5/tables", "/lab/test"]
 ACTIONS = [
     ("/lab/1/users", {"email": "new@example.com", "name": "New"}),
     ("/lab/3/scores", {}),
