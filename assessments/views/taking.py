@@ -61,8 +61,10 @@ async def _record(request: DatabaseRequest, user_id: str, sitting_id: str, quest
         given = form.answer()
         await sittings.answer(request.db, user_id=user_id, sitting_id=sitting_id, question=question, answer=given)
         return to("sitting", sitting_id)
-    if asked is not progress.pending or progress.status is not Status.IN_PROGRESS:
-        raise sittings.AlreadyAnswered if asked is not progress.pending else sittings.Ended
+    if asked is not progress.pending:
+        raise sittings.AlreadyAnswered
+    if progress.status is not Status.IN_PROGRESS:
+        raise sittings.Ended
     return _ask(request, SittingNow.of(progress, None), form)
 
 
