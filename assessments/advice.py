@@ -5,10 +5,24 @@ compares a person with themselves, and hard questions, which a good test asks ma
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 import msgspec
 
 from assessments.outcomes import ComponentResult, SubdomainResult
+
+
+class Level(StrEnum):
+    """Of the easiest question missed: who misses an easy one begins there, whatever else was missed."""
+
+    EASY = "easy"
+    MIDDLE = "middle"
+    HARD = "hard"
+
+    @classmethod
+    def of(cls, missed: Sequence[int]) -> "Level":
+        easiest = min(missed)
+        return cls.EASY if easiest < 0 else cls.MIDDLE if easiest == 0 else cls.HARD
 
 
 class Recommendation(msgspec.Struct, frozen=True):
@@ -16,19 +30,12 @@ class Recommendation(msgspec.Struct, frozen=True):
 
     component: str  # its title
     cause: SubdomainResult
-    practise: str
+    level: Level
 
-    @classmethod
-    def of(cls, component: ComponentResult, cause: SubdomainResult) -> "Recommendation":
-        return cls(component.title, cause, practice(cause))
-
-
-def practice(cause: SubdomainResult) -> str:
-    """By the easiest question missed: who misses an easy one begins there, whatever else was missed."""
-    easiest = min(cause.missed_levels)
-    if easiest < 0:
-        return cause.practise.easy
-    return cause.practise.middle if easiest == 0 else cause.practise.hard
+    @property
+    def practise(self) -> str:
+        texts = {Level.EASY: self.cause.practise.easy, Level.MIDDLE: self.cause.practise.middle}
+        return texts.get(self.level, self.cause.practise.hard)
 
 
 def recommendations(components: Sequence[ComponentResult]) -> list[Recommendation]:
@@ -43,4 +50,8 @@ def recommendations(components: Sequence[ComponentResult]) -> list[Recommendatio
     firsts = list({component.name: (component, one) for component, one in reversed(missed)}.values())
     others = [pair for pair in missed if pair not in firsts]
     chosen = [*firsts, *others[:1]]
-    return [Recommendation.of(*pair) for pair in missed if pair in chosen]
+    return [
+        Recommendation(component.title, cause, Level.of(cause.missed_levels))
+        for component, cause in missed
+        if (component, cause) in chosen
+    ]

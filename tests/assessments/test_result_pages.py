@@ -83,6 +83,11 @@ class TestPage:
         assert len(causes) == advice.count("<li>") == 4
         assert all(ids(page)[cause] == 1 for cause in causes)
 
+    async def test_says_why_a_recommendation_is_an_easy_or_a_hard_one(self, taker: Taker) -> None:
+        page = await taker.of(of_answers(all_answers(right=False)))
+
+        assert page.text.count("An easy one was among those missed.") == 4
+
     @pytest.mark.parametrize("result", [TESTED, of_abilities(0.1, 0.2, 0.3)], ids=["tested", "given"])
     async def test_has_what_its_links_name_and_no_id_twice(self, taker: Taker, result: Score) -> None:
         page = await taker.of(result)
