@@ -162,8 +162,10 @@ class TestWhatIsShown:
         by_chance = msgspec.structs.replace(result.gates[0], value=96.5, se=1.0, met=False)
         plainly = msgspec.structs.replace(by_chance, value=99.0)
 
-        for gate, expected in ((by_chance, True), (plainly, False)):
-            assert extra(saved(msgspec.structs.replace(result, gates=[gate])))["by_chance"] is expected
+        told = extra(saved(msgspec.structs.replace(result, gates=[by_chance, plainly])))
+
+        assert told["missed"] == 2
+        assert told["by_chance"] == ["Coverage of the 95 % interval of θ, %"]
 
 
 def saved(result: SimulationResult) -> runs.SavedRun:

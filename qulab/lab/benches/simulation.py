@@ -152,7 +152,7 @@ def extra(run: SavedRun) -> dict[str, Any]:
         "gates": gates(result),
         "components": [(bank(result.bank).component(one.name).title, one) for one in result.components],
         "missed": len(result.missed),
-        "by_chance": bool(result.missed) and all(gate.is_within(2 * gate.se) for gate in result.missed),
+        "by_chance": [_names()[gate.name][0] for gate in result.by_chance],
         "filled": Filled(
             coverage=formulas.coverage(round(result.theta.coverage.value / 100 * tests), tests),
             saving=formulas.saving(compared.adaptive_items, compared.random_items),

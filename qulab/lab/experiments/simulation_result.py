@@ -159,6 +159,11 @@ class SimulationResult(msgspec.Struct, frozen=True):
     def missed(self) -> list[Gate]:
         return [one for one in self.gates if not one.met]
 
+    @property
+    def by_chance(self) -> list[Gate]:
+        """Those of the missed that more examinees might meet: two standard errors further on they would be."""
+        return [one for one in self.missed if one.is_within(2 * one.se)]
+
 
 def mean_of(values: Floats) -> Estimated:
     """Over examinees, a value each: what one examinee's three components share does not count three times."""
