@@ -5,11 +5,13 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from urllib.parse import urljoin
 
 from playwright.async_api import Page, expect
 
 from qulab.lab.bounds import LOOKS
 
+from . import taking
 from .sites import OWNER, OWNERS_PASSWORD, Sites
 
 Step = Callable[[Page], Awaitable[object]]
@@ -206,10 +208,22 @@ def own(name: str, pattern: str, *steps: Step, path: str = "", status: int = HTT
     )
 
 
+def sitting(name: str, pattern: str, *steps: Step, path: str = "", status: int = HTTPStatus.OK) -> State:
+    """A page of the test, as somebody sees it who has just signed up."""
+    address = f"/accounts/sign-up?next=/assess/{path}"
+    return State(f"test-{name}", f"assessments:{pattern}", address, (sign_up_anew, *steps), status=status)
+
+
 def result(name: str, path: str, *steps: Step) -> State:
     """A score's page, as its owner sees it."""
     enter = (fill("Email", OWNER), fill("Password", OWNERS_PASSWORD), press("Sign in"), *steps)
-    return State(f"result{name}", "assessments:result", f"/accounts/sign-in?next=/assess/{path}", enter, "full")
+    return State(
+        f"result{name}",
+        "assessments:result" if name != "s" else "assessments:overview",
+        f"/accounts/sign-in?next=/assess/{path}",
+        enter,
+        "full",
+    )
 
 
 async def sign_up_as(page: Page, email: str) -> None:
@@ -252,6 +266,12 @@ async def guess_on(page: Page) -> None:
 async def ask_for_mail(page: Page) -> None:
     await fill("Email", f"nobody{time.time_ns()}@example.com")(page)
     await press("Send the mail")(page)
+
+
+async def say_what_one_does(page: Page) -> None:
+    await page.goto(urljoin(page.url, "/accounts/edit"))
+    await fill("Occupation", "29-1141")(page)
+    await press("Save")(page)
 
 
 CHANGED = (fill("Name", "Somebody Else"), press("Save"), see("Your profile is changed."))
@@ -515,6 +535,63 @@ STATES = [
     own("password-refused", "password", press("Change password"), status=UNPROCESSABLE),
     own("delete", "delete"),
     own("delete-refused", "delete", press("Delete my account"), status=UNPROCESSABLE),
+    sitting("overview", "overview", see("None yet.")),
+    sitting(
+        "overview-open",
+        "overview",
+        taking.begin,
+        taking.answer,
+        follow("Save and leave"),
+        see("1 question is answered"),
+    ),
+    sitting("begin", "begin", path="begin"),
+    sitting("begin-unfolded", "begin", unfold_all, path="begin"),
+    sitting(
+        "begin-proposed",
+        "begin",
+        say_what_one_does,
+        follow("Your test"),
+        follow("Begin the test"),
+        see("From your profile"),
+    ),
+    sitting("begin-found", "begin", path="begin?q=nurse"),
+    sitting("begin-nothing-found", "begin", path="begin?q=zzz"),
+    sitting("begin-refused", "begin", press("Begin the test"), path="begin?q=manager", status=UNPROCESSABLE),
+    sitting("one-of", "sitting", taking.begin, taking.until(taking.ONE_OF)),
+    sitting("several", "sitting", taking.begin, taking.until(taking.SEVERAL)),
+    sitting("places", "sitting", taking.begin, taking.until(taking.PLACES)),
+    sitting("number", "sitting", taking.begin, taking.until(taking.NUMBER)),
+    sitting("one-of-refused", "answer", taking.begin, taking.until(taking.ONE_OF), taking.send, status=UNPROCESSABLE),
+    sitting("several-refused", "answer", taking.begin, taking.until(taking.SEVERAL), taking.send, status=UNPROCESSABLE),
+    sitting("places-refused", "answer", taking.begin, taking.until(taking.PLACES), taking.send, status=UNPROCESSABLE),
+    sitting("number-refused", "answer", taking.begin, taking.until(taking.NUMBER), taking.send, status=UNPROCESSABLE),
+    sitting(
+        "answered",
+        "answer",
+        taking.begin,
+        taking.answer_in_another_tab,
+        lambda page: taking.answer(page, turn=1),
+        see("This question is answered already"),
+        status=HTTPStatus.CONFLICT,
+    ),
+    sitting(
+        "ended-meanwhile",
+        "answer",
+        taking.begin,
+        taking.end_in_another_tab,
+        taking.answer,
+        see("What you sent just now was not recorded."),
+        status=HTTPStatus.CONFLICT,
+    ),
+    sitting(
+        "not-asked", "answer", taking.begin, taking.forget_which_question, taking.answer, status=HTTPStatus.BAD_REQUEST
+    ),
+    sitting("abandon", "abandon", taking.begin, taking.ask_whether_to_end, see("End this test without a score?")),
+    sitting(
+        "ended", "sitting", taking.begin, taking.ask_whether_to_end, press("End this test"), see("This test has ended")
+    ),
+    sitting("missing", "sitting", path="nobody", status=HTTPStatus.NOT_FOUND),
+    result("s", "", see("Take the test again")),
     result("", "", open_first_row, see("What to practise")),
     result("-unfolded", "", open_first_row, see("What to practise"), unfold_all),
     result("-given", "results/given", see("were given, not tested")),
