@@ -96,7 +96,8 @@ class TestOff:
         signed = text_of(await visitor.get("/"))
 
         assert "How ready are you to work with AI?" in anonymous
-        assert 'href="/accounts/sign-up">Sign up' in anonymous.partition("<main")[2]
+        assert 'href="/accounts/sign-up?next=/assess/">Sign up' in anonymous.partition("<main")[2]
+        assert 'href="/assess/">To the test' in signed
         assert "To your profile" in signed
         assert person.name in signed
 
