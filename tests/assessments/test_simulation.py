@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from assessments.bank import bank
-from assessments.baselines import choose_at_random, choose_by_truth
-from assessments.estimation import DIGITS, LOG_PRIOR, SLOPE, information, log_likelihoods, moments
+from assessments.baselines import _answers, choose_at_random, choose_by_truth
+from assessments.estimation import DIGITS, LOG_PRIOR, SLOPE, estimate, information, log_likelihoods, moments
 from assessments.examinees import BLOCK, Examinees, examinees, reply
 from assessments.occupations import find
 from assessments.pools import ItemPool, pool_of
@@ -153,15 +153,22 @@ class TestRecalculation:
 
 class TestBaselines:
     def test_random_choice_stops_at_the_first_item_that_is_enough(self) -> None:
-        people, pool = some(50), POOLS[0].pool
+        """Told again with the estimate that people get: the same chance gives the same order and answers."""
+        people, pool, again = some(50), POOLS[0].pool, np.random.default_rng(1)
         until = np.linspace(0.45, 0.7, 50)
 
         chosen = choose_at_random(pool, people.ability[:, 0], until, np.random.default_rng(1))
-        once_less = choose_at_random(pool, people.ability[:, 0], until + 0.02, np.random.default_rng(1))
 
         assert chosen.reached.all()
-        assert (once_less.length <= chosen.length).all()
-        assert once_less.length.mean() < chosen.length.mean()
+        order = again.permuted(np.tile(np.arange(len(pool.b)), (50, 1)), axis=1)
+        right = _answers(pool, people.ability[:, 0], order, again)
+        for examinee, length in enumerate(chosen.length.tolist()):
+            for count, is_enough in ((length, True), (length - 1, False)):
+                items = order[examinee, :count]
+                told = estimate(
+                    [SLOPE] * count, pool.b[items].tolist(), pool.c[items].tolist(), right[examinee, :count]
+                )
+                assert (told.sd <= until[examinee]) is is_enough
 
     def test_random_choice_ends_with_the_bank_where_nothing_is_enough(self) -> None:
         people, pool = some(20), POOLS[0].pool
