@@ -17,9 +17,9 @@ from qulab.management.progress import bar
 
 class Command(AsyncCommand):
     help = (
-        "Add people with assessments and scores, the same for the same seed on every day and machine. What is there "
-        "stays, so it can be stopped and begun again, and larger numbers add what is missing. It writes no events: "
-        "these rows are history, and nothing happened now that anyone should be told of."
+        "Add people with the assessments and scores of simulated tests, the same for the same seed on every day and "
+        "machine. What is there stays, so it can be stopped and begun again, and larger numbers add what is missing. "
+        "It writes no events: these rows are history, and nothing happened now that anyone should be told of."
     )
     stopped = "Stopped. What was added stays, and the same command goes on from there."
 
