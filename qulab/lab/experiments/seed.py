@@ -1,7 +1,8 @@
 """Seeding and the database's own bulk path write the same rows, in turns, each into an empty database.
 
 The service is measured whole: it lets the people take their tests, looks for what is there and commits block by block.
-The driver is given its rows ready-made, and has one transaction. The ORM's objects are made while it is measured, as a program would.
+The driver is given its rows ready-made, and has one transaction. The ORM's objects are made while it is
+measured, as a program would.
 """
 
 import gc
