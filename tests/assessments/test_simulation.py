@@ -168,7 +168,7 @@ class TestBaselines:
                 told = estimate(
                     [SLOPE] * count, pool.b[items].tolist(), pool.c[items].tolist(), right[examinee, :count]
                 )
-                assert (told.sd <= until[examinee]) is is_enough
+                assert bool(told.sd <= until[examinee]) is is_enough
 
     def test_random_choice_ends_with_the_bank_where_nothing_is_enough(self) -> None:
         people, pool = some(20), POOLS[0].pool
