@@ -19,7 +19,7 @@ from qulab.lab.simulation_plots import plots
 from qulab.lab.workbench import ExperimentForm, Figure, Workbench
 
 MOST, MOST_SERVED = 20_000, 200  # examinees of a page's run, which a worker ends after two minutes
-FAR = 1.5  # from here on a true θ is called extreme
+FAR = 1.0  # from here on a true θ is called extreme
 SHIFTED = 0.1  # of θ: what the verdict takes notice of
 
 
@@ -72,7 +72,8 @@ def figures(result: SimulationResult) -> list[Figure]:
 
 
 def _figure(name: str, of: Estimated, n: int, unit: str = "", *, better: str = "") -> Figure:
-    return Figure(name=name, value=of.value, unit=unit, low=of.low, high=of.high, n=n, better=better)
+    high = min(of.high, 100.0) if unit == "%" else of.high
+    return Figure(name=name, value=of.value, unit=unit, low=of.low, high=high, n=n, better=better)
 
 
 def _served(result: SimulationResult) -> list[Figure]:
