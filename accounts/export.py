@@ -1,7 +1,7 @@
 """All that is stored about a person, as one JSON document: read page by page, so that memory and pool stay free.
 
 A session is open for one page only, and never while a slow client takes what was read. No hash is in it, and of the
-questions of a test what was answered, but not how they are keyed.
+questions of a test what was answered, not whether it was right: a test that is never finished would tell its keys.
 """
 
 from collections.abc import AsyncIterator
@@ -20,6 +20,7 @@ from qulab.db.engine import Database
 PAGE = 200  # rows
 SECRET = frozenset({"password"})
 ABOUT = ("assessments", "scores")  # what events tell of, beside the person
+OF_KEYS = frozenset({"is_right", "theta", "posterior_sd"})  # of an answer: right or wrong, and what follows from it
 OF_STAFF = frozenset({"actor_id", "reason"})  # who changed something of this person
 OF_OTHERS = frozenset({"row_id", "changes", "filter", "reason"})  # whom this person, as staff, changed something of
 
@@ -42,7 +43,7 @@ def _lists(user_id: str) -> list[tuple[str, Any, ColumnElement[bool], frozenset[
     about = DomainEvent.aggregate_id
     ids = [select(theirs[name][0].id).where(theirs[name][1]) for name in ABOUT]
     return [
-        *((name, model, where, SECRET) for name, (model, where) in theirs.items()),
+        *((name, model, where, OF_KEYS if name == "responses" else SECRET) for name, (model, where) in theirs.items()),
         ("events", DomainEvent, or_(about == user_id, about.in_(union_all(*ids))), SECRET),
         ("changes", Audit, and_(Audit.list_name == "users", Audit.row_id == user_id), OF_STAFF),
         ("deeds", Audit, Audit.actor_id == user_id, OF_OTHERS),

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 import msgspec
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext_lazy as _
 
 from accounts.selectors import account_of
 from assessments import sittings
@@ -14,9 +15,12 @@ from assessments.selection import LEAST_ITEMS, MOST_ITEMS
 from assessments.selectors import overview_of
 from assessments.views.common import page, show, to
 from assessments.views.shown import parts_of
+from qulab.access import limits
+from qulab.access.limits import Limit
 from qulab.access.pages import me
 from qulab.db.middleware import DatabaseRequest
 
+BEGIN = Limit("begin", 30, 3600, _("You have begun tests again and again."))
 LONGEST_SEARCH = 80  # characters
 SOC_LENGTH = len("15-1252")  # without what O*NET puts behind it
 
@@ -54,9 +58,12 @@ async def begin(request: DatabaseRequest) -> HttpResponseBase:
     form = BeginForm(request.POST)
     if not form.is_valid():
         return await _choose(request, form)
-    code = form.cleaned_data["occupation_code"]
+    person, code = me(request), form.cleaned_data["occupation_code"]
+    refusal = await limits.hit(BEGIN, person.id)
+    if refusal:
+        return limits.too_many(request, refusal)
     try:
-        return to("sitting", await sittings.begin(request.db, user_id=me(request).id, occupation_code=code))
+        return to("sitting", await sittings.begin(request.db, user_id=person.id, occupation_code=code))
     except sittings.OpenSitting as already:
         return to("sitting", already.sitting_id)
 

@@ -342,7 +342,7 @@ class TestExport:
         assert len(data["assessments"]) == 4
         assert [one["id"] for one in data["responses"]] == sorted(asked)
         assert [one["answered_at"] is None for one in data["responses"]] == [False] * (len(asked) - 1) + [True]
-        assert not {"key", "rationale", "options"} & set(data["responses"][0])
+        assert not {"key", "rationale", "options", "is_right", "theta"} & set(data["responses"][0])
         types = {event["event_type"] for event in data["events"]}
         assert {"AssessmentStarted", "AssessmentCompleted", "AIRScoreCalculated"} <= types
         assert their_sitting not in document

@@ -13,7 +13,9 @@ from assessments.bank import AnyItem, bank
 from assessments.models import AIRScore, Assessment, Response, Sitting, Status
 from assessments.scoring import COMPONENTS
 from assessments.selection import LEAST_ITEMS, MOST_ITEMS
+from assessments.views import beginning
 from outbox.models import DomainEvent
+from qulab.access.limits import Limit
 from qulab.access.person import Person
 from qulab.db.engine import Database
 from tests.access.people import account, sign_client_in, signed_in
@@ -172,6 +174,16 @@ class TestBegin:
             assert (await taker.client.get(address)).status_code == 200
 
         assert await stored(database) == (0, 0, 0, 0)
+
+    async def test_that_is_pressed_again_and_again_is_refused_for_a_while(
+        self, taker: Taker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(beginning, "BEGIN", Limit("begin", 2, 3600, "Again and again."))
+        form = {"occupation_code": "15-1252"}
+        answers = [await taker.client.post("/assess/begin", form) for _ in range(3)]
+
+        assert [answer.status_code for answer in answers] == [303, 303, 429]
+        assert int(answers[-1]["Retry-After"]) > 0
 
     async def test_leads_to_the_test_that_is_open(self, taker: Taker, database: Database) -> None:
         asked = await taker.begin()
