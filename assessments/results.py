@@ -27,6 +27,7 @@ from assessments.scoring import (
     Z_95,
     Answers,
     Parameters,
+    Score,
     UnknownFormula,
     combine,
     component_score,
@@ -136,11 +137,9 @@ class Result(msgspec.Struct, frozen=True):
 
     @property
     def comes_out_again(self) -> bool | None:
-        """Whether the metadata alone gives the stored score; None where this release cannot calculate it."""
-        again, stored = _read(recalculate, self.score.calculation_metadata), self.score
-        if again is None:
-            return None
-        return (again.air, again.ci_lower, again.ci_upper) == (stored.air_score, stored.ci_lower, stored.ci_upper)
+        """Whether the metadata alone gives the stored row; None where this release cannot calculate it."""
+        again = _read(recalculate, self.score.calculation_metadata)
+        return None if again is None else _is_of(again, self.score)
 
 
 def result_of(score: AIRScoreSnapshot) -> Result:
@@ -148,6 +147,15 @@ def result_of(score: AIRScoreSnapshot) -> Result:
     if score.parameter_version not in KNOWN:
         return Result(score, Lack.FORMULA)
     return _read(_whole, score) or Result(score, Lack.METADATA)
+
+
+def _is_of(again: Score, stored: AIRScoreSnapshot) -> bool:
+    """Whether all that a row says stands in what was calculated again, to the last digit."""
+    occupation = again.metadata.get("occupation", {"code": stored.occupation_code})  # given abilities name none
+    calculated = (again.air, again.vr, again.hr, again.synergy, again.ci_lower, again.ci_upper)
+    row = (stored.air_score, stored.vr_score, stored.hr_score, stored.synergy_score, stored.ci_lower, stored.ci_upper)
+    told = (again.metadata["parameter_version"], occupation["code"])
+    return calculated == row and told == (stored.parameter_version, stored.occupation_code)
 
 
 # --- Reading the metadata --------------------------------------------------------------------------------------------
