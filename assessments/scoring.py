@@ -1,8 +1,10 @@
 """A score is a pure function of what it is given, and its metadata alone is enough to calculate it again.
 
 Formula: `parameter_version` "2026.1". Component posteriors are combined under a multivariate normal prior
-(Bayes' rule for normal likelihoods: precision Σ⁻¹ = R⁻¹ + Λ, mean Σ·Λy). Scores are on 0–100. The numbers of the
-formula stand in the metadata too, and a score is calculated again with those, not with what holds by then.
+(Bayes' rule for normal likelihoods: precision Σ⁻¹ = R⁻¹ + Λ, mean Σ·Λy). Scores are on 0–100. The `Parameters` stand
+in the metadata too, and a score is calculated again with those, not with what holds by then. The factor 1.96, the 50/3
+points of a standard deviation and the ends 0 and 100 stand nowhere but here: they hold through `parameter_version`
+alone, and who changes one of them names a new version.
 
 One person and many are scored by the same lines, and alike to the last bit on every machine: each sum is written out,
 as a library's matrix algebra adds in an order that depends on the processor and on how many rows there are.
