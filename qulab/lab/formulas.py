@@ -1,4 +1,7 @@
-"""A formula is written once, in LaTeX, and reaches the page as MathML, bare or with measured values in it."""
+"""A formula is written once, in LaTeX, and reaches the page as MathML, bare or with measured values in it.
+
+What was converted is kept for the next page, but not where the values are a person's: those stay in no memory.
+"""
 
 from functools import lru_cache
 
@@ -27,6 +30,11 @@ SAVING = r"\text{saving} = 1 - \frac{\text{items, adaptive}}{\text{items, at ran
 
 @lru_cache(maxsize=512)
 def mathml(latex: str, *, block: bool = True) -> str:
+    return unkept_mathml(latex, block=block)
+
+
+def unkept_mathml(latex: str, *, block: bool = True) -> str:
+    """For a formula with a person's own values in it."""
     return str(convert(latex, display="block" if block else "inline"))
 
 

@@ -16,6 +16,7 @@ from assessments.scoring import Score, recalculate
 from qulab.access.person import Person
 from qulab.db.base import new_id
 from qulab.db.engine import Database
+from qulab.lab import formulas
 from tests.access.people import signed_in
 from tests.admin.conftest import Page, score, store, user
 
@@ -144,6 +145,16 @@ class TestPage:
 
         assert "100, likely between" in text
         assert "the scale ends at 100" in text
+
+    async def test_keeps_the_formulas_and_no_figures_of_a_person(self, taker: Taker) -> None:
+        formulas.mathml.cache_clear()
+        of_one = await taker.of(TESTED)
+        kept = formulas.mathml.cache_info()
+        of_another = await taker.of(of_person(-0.7, 0.1, 0.8, seed=3))
+
+        assert of_one.main.count("<math") == of_another.main.count("<math") == 10
+        assert kept.currsize == formulas.mathml.cache_info().currsize == 5
+        assert formulas.mathml.cache_info().hits == kept.hits + 5
 
     async def test_changes_nothing_and_takes_no_form(self, taker: Taker) -> None:
         stored = await taker.store(TESTED)

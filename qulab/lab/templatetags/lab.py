@@ -109,6 +109,12 @@ def mathml(latex: str) -> SafeString:
 
 
 @register.filter
+def own_mathml(latex: str) -> SafeString:
+    """Of a formula with a person's own values in it: it is kept for nobody's next page."""
+    return mark_safe(formulas.unkept_mathml(latex))  # noqa: S308 - as above
+
+
+@register.filter
 def inline_math(latex: str) -> SafeString:
     return mark_safe(formulas.mathml(latex, block=False))  # noqa: S308 - as above
 
