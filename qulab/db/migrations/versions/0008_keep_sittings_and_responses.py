@@ -90,6 +90,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # Without its sitting nobody can go on with such a part, and nobody could end it.
+    op.execute(
+        "UPDATE assessments SET status = 'abandoned', version = version + 1 "
+        "WHERE sitting_id IS NOT NULL AND status = 'in_progress'"
+    )
     op.drop_table("responses")
     with op.batch_alter_table("air_scores") as scores:
         scores.drop_index("uq_air_scores_sitting_id")
