@@ -1,14 +1,15 @@
 """All that is stored about a person, as one JSON document: read page by page, so that memory and pool stay free.
 
 A session is open for one page only, and never while a slow client takes what was read. No hash is in it, and of the
-questions of a test what was answered, not whether it was right: a test that is never finished would tell its keys.
+questions of a test what was answered, not whether it was right: a test that is never finished would tell its keys. What
+follows from the answers is told of what is completed.
 """
 
 from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, or_, select, union_all
+from sqlalchemy import ColumnElement, and_, not_, or_, select, union_all
 
 from accounts.models import Credentials, User
 from accounts.selectors import owned
@@ -20,7 +21,12 @@ from qulab.db.engine import Database
 PAGE = 200  # rows
 SECRET = frozenset({"password"})
 ABOUT = ("assessments", "scores")  # what events tell of, beside the person
-OF_KEYS = frozenset({"is_right", "theta", "posterior_sd"})  # of an answer: right or wrong, and what follows from it
+OF_KEYS = {  # what tells, question by question, which answers were right
+    "sittings": frozenset({"seed"}),
+    "unfinished_assessments": frozenset({"current_ability", "posterior_sd"}),
+    "responses": frozenset({"is_right", "theta", "posterior_sd", "candidates"}),
+}
+OF_ONE_ANSWER = "AssessmentItemAnswered"
 OF_STAFF = frozenset({"actor_id", "reason"})  # who changed something of this person
 OF_OTHERS = frozenset({"row_id", "changes", "filter", "reason"})  # whom this person, as staff, changed something of
 
@@ -42,9 +48,16 @@ def _lists(user_id: str) -> list[tuple[str, Any, ColumnElement[bool], frozenset[
     theirs = owned(user_id)
     about = DomainEvent.aggregate_id
     ids = [select(theirs[name][0].id).where(theirs[name][1]) for name in ABOUT]
+    told = and_(or_(about == user_id, about.in_(union_all(*ids))), DomainEvent.event_type != OF_ONE_ANSWER)
+    assessments, own = theirs["assessments"]
+    completed = assessments.status == "completed"
+    theirs |= {
+        "assessments": (assessments, and_(own, completed)),
+        "unfinished_assessments": (assessments, and_(own, not_(completed))),
+    }
     return [
-        *((name, model, where, OF_KEYS if name == "responses" else SECRET) for name, (model, where) in theirs.items()),
-        ("events", DomainEvent, or_(about == user_id, about.in_(union_all(*ids))), SECRET),
+        *((name, model, where, OF_KEYS.get(name, SECRET)) for name, (model, where) in theirs.items()),
+        ("events", DomainEvent, told, SECRET),
         ("changes", Audit, and_(Audit.list_name == "users", Audit.row_id == user_id), OF_STAFF),
         ("deeds", Audit, Audit.actor_id == user_id, OF_OTHERS),
     ]

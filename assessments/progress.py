@@ -8,10 +8,23 @@ from sqlalchemy import Row
 
 from assessments.bank import Answer, AnyItem, Bank, bank
 from assessments.estimation import Ability
-from assessments.models import Status
+from assessments.models import Sitting, Status
+from assessments.occupations import OCCUPATIONS
 from assessments.pools import pool_of
 from assessments.scoring import COMPONENTS, Answers
 from assessments.selection import draws, is_finished
+from qulab.db.errors import DataLayerError
+
+
+class SittingError(DataLayerError):
+    """The test cannot go on like this, and nothing was recorded."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+class Outdated(SittingError):
+    """This release no longer has the questions that this test began with. End it, and begin another one."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -59,30 +72,55 @@ class Progress(msgspec.Struct, frozen=True):
     status: Status
     occupation_code: str
     bank_version: str
+    bank_sha256: str
     seed: str
     parts: list[Part]
 
     @classmethod
     def of(cls, user_id: str, rows: Sequence[Row[Any]]) -> Self:
-        """From what `SittingRepository.whole` found, which must not be empty."""
+        """From what `SittingRepository.questions` found, which must not be empty."""
         parts: dict[str, Part] = {}
         for row in rows:
             part = parts.setdefault(row.component, Part(row.assessment_id, row.component, []))
             part.asked.append(Asked(row.question, row.item_id, row.answer, row.is_right))
-        first, asked = rows[0], list(parts.values())
+        first = rows[0]
         return cls(
             sitting_id=first.sitting_id,
             user_id=user_id,
             status=Status(first.status),
             occupation_code=first.occupation_code,
             bank_version=first.bank_version,
+            bank_sha256=first.bank_sha256,
             seed=first.seed,
-            parts=asked,
+            parts=sorted(parts.values(), key=lambda part: COMPONENTS.index(part.component)),
+        )
+
+    @classmethod
+    def begun(cls, sitting: Sitting) -> Self:
+        """Before its first question."""
+        return cls(
+            sitting_id=sitting.id,
+            user_id=sitting.user_id,
+            status=Status(sitting.status),
+            occupation_code=sitting.occupation_code,
+            bank_version=sitting.bank_version,
+            bank_sha256=sitting.bank_sha256,
+            seed=sitting.seed,
+            parts=[],
         )
 
     @property
     def bank(self) -> Bank:
         return bank(self.bank_version)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether this release no longer has what it began with: its questions as they were, its occupation."""
+        try:
+            released = self.bank
+        except KeyError:
+            return True
+        return released.sha256 != self.bank_sha256 or self.occupation_code not in OCCUPATIONS
 
     @property
     def pending(self) -> Asked | None:
@@ -104,6 +142,9 @@ class Progress(msgspec.Struct, frozen=True):
         raise LookupError(f"the question {question} was not asked")
 
     def item(self, asked: Asked) -> AnyItem:
+        """Raises Outdated."""
+        if self.is_outdated:
+            raise Outdated
         return self.bank.items[asked.item_id]
 
     def with_answer(self, question: str, answer: Answer) -> "Progress":

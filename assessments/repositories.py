@@ -19,6 +19,7 @@ QUESTIONS = (
         Sitting.status,
         Sitting.occupation_code,
         Sitting.bank_version,
+        Sitting.bank_sha256,
         Sitting.seed,
         Assessment.id.label("assessment_id"),
         Assessment.component,
@@ -33,6 +34,8 @@ QUESTIONS = (
     .order_by(Assessment.id, Response.position)
 )
 QUESTIONS_OF = QUESTIONS.where(Sitting.id == bindparam("sitting_id"))
+# Held until the end of the transaction: who ends the sitting meanwhile waits, and sees all that was begun in it.
+QUESTIONS_OF_LOCKED = QUESTIONS_OF.with_for_update(of=Sitting)
 QUESTIONS_OF_OPEN = QUESTIONS.where(IS_OPEN)
 ANSWER = update(RESPONSES).where(RESPONSES.c.id == bindparam("question"), IS_PENDING)
 ADVANCE = (
@@ -41,6 +44,16 @@ ADVANCE = (
     .values(version=ASSESSMENTS.c.version + 1)
 )
 SHOW = insert(RESPONSES)
+# In the list of a person's scores nobody asks what each was calculated from, which is most of the row.
+LISTED = select(
+    AIRScore.id,
+    AIRScore.occupation_code,
+    AIRScore.air_score,
+    AIRScore.ci_lower,
+    AIRScore.ci_upper,
+    AIRScore.parameter_version,
+    AIRScore.created_at,
+)
 LATEST_FIRST = (AIRScore.created_at.desc(), AIRScore.id.desc())  # ids break a tie of two scores in one microsecond
 
 
@@ -69,10 +82,13 @@ class AssessmentRepository(BaseRepository[Assessment]):
 
 class AIRScoreRepository(BaseRepository[AIRScore]):
     async def get_latest_score(self, user_id: str) -> AIRScore | None:
-        return next(iter(await self.list_for_user(user_id, limit=1)), None)
+        latest = await self.list(AIRScore.user_id == user_id, order_by=LATEST_FIRST, limit=1)
+        return next(iter(latest), None)
 
-    async def list_for_user(self, user_id: str, limit: int = 20) -> Sequence[AIRScore]:
-        return await self.list(AIRScore.user_id == user_id, order_by=LATEST_FIRST, limit=limit)
+    async def listed(self, user_id: str, limit: int = 20) -> Sequence[Row[Any]]:
+        """What a list says of each score of a person."""
+        statement = LISTED.where(AIRScore.user_id == user_id).order_by(*LATEST_FIRST).limit(limit)
+        return (await self.session.execute(statement)).all()
 
     async def remove(self, *where: ColumnElement[bool]) -> Mapping[str, str]:
         """Delete; returns whose each of them was, by its id."""
@@ -81,14 +97,16 @@ class AIRScoreRepository(BaseRepository[AIRScore]):
 
 
 class SittingRepository(BaseRepository[Sitting]):
-    async def questions(self, user_id: str, sitting_id: str) -> Sequence[Row[Any]]:
+    async def questions(self, user_id: str, sitting_id: str, *, lock: bool = False) -> Sequence[Row[Any]]:
         """A person's own sitting, a row for each question that was shown, in their order.
 
-        Empty where there is none, or where it is another person's: the one is not told from the other.
+        Empty where there is none, or where it is another person's: the one is not told from the other. With `lock`
+        nobody else changes the sitting until this transaction ends.
         """
         if "\x00" in sitting_id:
             return []  # PostgreSQL has no such text, and would call the question malformed
-        found = await self.session.execute(QUESTIONS_OF, {"user_id": user_id, "sitting_id": sitting_id})
+        statement = QUESTIONS_OF_LOCKED if lock else QUESTIONS_OF
+        found = await self.session.execute(statement, {"user_id": user_id, "sitting_id": sitting_id})
         return found.all()
 
     async def questions_of_open(self, user_id: str) -> Sequence[Row[Any]]:

@@ -150,13 +150,14 @@ async def change_assessment(session: Session, /, *, assessment_id: str, version:
 async def remove_assessments(session: Session, *where: ColumnElement[bool]) -> int:
     """Delete all these assessments, an event for each, without a commit; returns how many.
 
-    A sitting that is in progress without one of them could not end, so it is abandoned.
+    A sitting that is in progress without one of them could not end, so it is abandoned: first, as whoever answers in
+    it holds the sitting and then its parts.
     """
+    theirs = select(Assessment.sitting_id).where(*where, Assessment.sitting_id.is_not(None))
+    await abandon_sittings(session, Sitting.id.in_(theirs))
     removed = await AssessmentRepository(session).remove(*where)
     payloads = {row.id: {"user_id": row.user_id, "assessment_id": row.id} for row in removed}
     await _tell_of_all(session, "AssessmentDeleted", payloads)
-    if sittings := sorted({row.sitting_id for row in removed if row.sitting_id is not None}):
-        await abandon_sittings(session, Sitting.id.in_(sittings))
     return len(removed)
 
 

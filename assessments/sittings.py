@@ -12,21 +12,21 @@ from accounts.repositories import UserRepository
 from assessments.bank import CURRENT, Answer, bank
 from assessments.models import Assessment, Sitting, Status
 from assessments.occupations import find
-from assessments.progress import Next, Progress, component_after, first_question, next_question
+from assessments.progress import (
+    Next,
+    Progress,
+    SittingError,
+    component_after,
+    first_question,
+    next_question,
+)
 from assessments.repositories import AssessmentRepository, ResponseRepository, SittingRepository
 from assessments.scoring import COMPONENTS, Answers, score_test
 from assessments.services import abandon_sittings, add_score
 from outbox.events import record_event
-from qulab.db.errors import Conflict, DataLayerError, NotFound, Stale
+from qulab.db.errors import Conflict, NotFound
 from qulab.db.retry import retried
 from qulab.db.session import Session
-
-
-class SittingError(DataLayerError):
-    """The test cannot go on like this, and nothing was recorded."""
-
-    def __init__(self) -> None:
-        super().__init__(self.__doc__)
 
 
 class OpenSitting(SittingError):
@@ -73,9 +73,11 @@ async def begin(session: Session, *, user_id: str, occupation_code: str, seed: s
     except Conflict:
         await session.rollback()
         open_one = await SittingRepository(session).open_of(user_id)
-        raise (OpenSitting(open_one.id) if open_one else Stale()) from None
-    progress = Progress(sitting.id, user_id, Status.IN_PROGRESS, occupation.code, released.version, sitting.seed, [])
-    await _start(session, progress, COMPONENTS[0])
+        if open_one:
+            raise OpenSitting(open_one.id) from None
+        # It was ended meanwhile, or its user deleted: which of them is seen from the beginning.
+        return await begin(session, user_id=user_id, occupation_code=occupation_code, seed=seed)
+    await _start(session, Progress.begun(sitting), COMPONENTS[0])
     await session.commit()
     return sitting.id
 
@@ -85,9 +87,9 @@ async def answer(session: Session, *, user_id: str, sitting_id: str, question: s
     """Record the answer to a question (the id of its response), and go on. Returns how the sitting stands after it.
 
     The same answer sent again gets the same reply, and is recorded once. Raises NotFound for a sitting that is not this
-    person's, NotAsked, NoAnswer, AlreadyAnswered, Ended.
+    person's, NotAsked, NoAnswer, AlreadyAnswered, Ended, Outdated.
     """
-    progress = await progress_of(session, user_id=user_id, sitting_id=sitting_id)
+    progress = await progress_of(session, user_id=user_id, sitting_id=sitting_id, lock=True)
     asked = progress.find(question)
     if asked is None:
         raise NotAsked
@@ -96,13 +98,17 @@ async def answer(session: Session, *, user_id: str, sitting_id: str, question: s
         raise NoAnswer
     given = item.normal(answer)
     if asked.is_right is None:
+        if progress.status is not Status.IN_PROGRESS:
+            raise Ended
         status = await _record(session, progress.with_answer(question, given), question)
         if status is not None:
             await session.commit()
             return status
         progress = await progress_of(session, user_id=user_id, sitting_id=sitting_id)  # another tab was first
         asked = progress.find(question)
-    if asked is None or asked.answer != given:
+    if asked is None:
+        raise NotAsked
+    if asked.answer != given:
         raise AlreadyAnswered
     return progress.status
 
@@ -110,16 +116,16 @@ async def answer(session: Session, *, user_id: str, sitting_id: str, question: s
 @retried
 async def abandon(session: Session, *, user_id: str, sitting_id: str) -> None:
     """End a sitting without a result; one that is over stays as it is. Raises NotFound."""
-    own = (Sitting.id == sitting_id, Sitting.user_id == user_id)
-    if not await SittingRepository(session).exists(*own):
+    sitting = await SittingRepository(session).get_by_id(sitting_id)
+    if sitting is None or sitting.user_id != user_id:
         raise NotFound(Sitting, sitting_id)
-    await abandon_sittings(session, *own)
+    await abandon_sittings(session, Sitting.id == sitting_id)
     await session.commit()
 
 
-async def progress_of(session: Session, *, user_id: str, sitting_id: str) -> Progress:
-    """A person's own sitting as it stands. Raises NotFound."""
-    rows = await SittingRepository(session).questions(user_id, sitting_id)
+async def progress_of(session: Session, *, user_id: str, sitting_id: str, lock: bool = False) -> Progress:
+    """A person's own sitting as it stands; with `lock`, as it stays until the transaction ends. Raises NotFound."""
+    rows = await SittingRepository(session).questions(user_id, sitting_id, lock=lock)
     if not rows:
         raise NotFound(Sitting, sitting_id)
     return Progress.of(user_id, rows)

@@ -40,7 +40,7 @@ async def overview(request: DatabaseRequest) -> HttpResponseBase:
     seen = await overview_of(request.db, me(request).id)
     context = {
         "open": seen.open,
-        "parts": parts_of(seen.open) if seen.open else [],
+        "parts": parts_of(seen.open) if seen.open and not seen.open.is_outdated else [],
         "occupation": OCCUPATIONS.get(seen.open.occupation_code) if seen.open else None,
         "scores": [(score, OCCUPATIONS.get(score.occupation_code)) for score in seen.scores],
         "components": bank().components,

@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from assessments import sittings
 from assessments.forms import AnswerForm, answer_form
 from assessments.models import Status
+from assessments.progress import Outdated
 from assessments.selection import LEAST_ITEMS, MOST_ITEMS
 from assessments.selectors import SittingNow, sitting_of
 from assessments.views.common import page, show, to
@@ -24,6 +25,7 @@ REFUSALS = {
     sittings.NoAnswer: HTTPStatus.BAD_REQUEST,
     sittings.AlreadyAnswered: HTTPStatus.CONFLICT,
     sittings.Ended: HTTPStatus.CONFLICT,
+    Outdated: HTTPStatus.CONFLICT,
 }
 
 
@@ -32,7 +34,7 @@ async def sitting(request: DatabaseRequest, sitting_id: str) -> HttpResponseBase
     """The question that waits; after the last one the result."""
     now = await sitting_of(request.db, user_id=me(request).id, sitting_id=sitting_id)
     if now.status is Status.IN_PROGRESS:
-        return _ask(request, now, answer_form(item_of(now)))
+        return _outdated(request, now) if now.is_outdated else _ask(request, now, answer_form(item_of(now)))
     return to("result", now.score_id) if now.score_id else show(request, "ended", {"now": now})
 
 
@@ -46,6 +48,8 @@ async def answer(request: DatabaseRequest, sitting_id: str) -> HttpResponseBase:
     except tuple(REFUSALS) as refusal:
         await request.db.stop_writing()
         now = await sitting_of(request.db, user_id=me(request).id, sitting_id=sitting_id)
+        if isinstance(refusal, Outdated):
+            return _outdated(request, now) if now.status is Status.IN_PROGRESS else to("sitting", sitting_id)
         context = {"now": now, "why": type(refusal).__name__}
         return show(request, "answered", context, status=REFUSALS[type(refusal)])
 
@@ -77,6 +81,10 @@ async def abandon(request: DatabaseRequest, sitting_id: str) -> HttpResponseBase
         return to("sitting", sitting_id)
     now = await sitting_of(request.db, user_id=person.id, sitting_id=sitting_id)
     return show(request, "abandon", {"now": now}) if now.status is Status.IN_PROGRESS else to("sitting", sitting_id)
+
+
+def _outdated(request: DatabaseRequest, now: SittingNow) -> HttpResponseBase:
+    return show(request, "outdated", {"now": now}, status=HTTPStatus.CONFLICT)
 
 
 def _ask(request: DatabaseRequest, now: SittingNow, form: AnswerForm) -> HttpResponseBase:

@@ -339,10 +339,14 @@ class TestExport:
             asked = (await session.scalars(select(Response.id).where(Response.assessment_id.in_(own)))).all()
         assert [one["status"] for one in data["sittings"]] == ["completed", "in_progress"]
         assert [one["sitting_id"] for one in data["scores"]] == [sitting_id]
-        assert len(data["assessments"]) == 4
+        assert [one["status"] for one in data["assessments"]] == ["completed"] * 3
+        (unfinished,) = data["unfinished_assessments"]
+        assert not {"current_ability", "posterior_sd"} & set(unfinished)
+        assert not [event for event in data["events"] if event["event_type"] == "AssessmentItemAnswered"]
         assert [one["id"] for one in data["responses"]] == sorted(asked)
         assert [one["answered_at"] is None for one in data["responses"]] == [False] * (len(asked) - 1) + [True]
-        assert not {"key", "rationale", "options", "is_right", "theta"} & set(data["responses"][0])
+        assert not {"key", "rationale", "options", "is_right", "theta", "candidates"} & set(data["responses"][0])
+        assert "seed" not in data["sittings"][0]
         types = {event["event_type"] for event in data["events"]}
         assert {"AssessmentStarted", "AssessmentCompleted", "AIRScoreCalculated"} <= types
         assert their_sitting not in document

@@ -6,16 +6,20 @@ import sys
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
+from accounts.models import User
+from accounts.repositories import UserRepository
 from accounts.services import create_user
-from assessments import selectors
+from assessments import progress, selectors
 from assessments.bank import CURRENT, Multiple, bank
 from assessments.models import AIRScore, Assessment, Response, Sitting, Status
 from assessments.occupations import UnknownOccupation
-from assessments.repositories import ResponseRepository
+from assessments.progress import Outdated
+from assessments.repositories import AssessmentRepository, ResponseRepository, SittingRepository
 from assessments.scoring import COMPONENTS, recalculate
 from assessments.selection import LEAST_ITEMS, MOST_ITEMS, PRECISION
+from assessments.services import remove_assessments
 from assessments.sittings import AlreadyAnswered, Ended, NoAnswer, NotAsked, OpenSitting
 from outbox.models import DomainEvent
 from qulab.db.base import Base
@@ -60,6 +64,12 @@ async def events(database: Database) -> list[str]:
         return list(await session.scalars(select(DomainEvent.event_type).where(about).order_by(DomainEvent.id)))
 
 
+async def delete_all_parts(database: Database) -> None:
+    async with database.writing() as session:
+        await remove_assessments(session)
+        await session.commit()
+
+
 class TestBegin:
     async def test_stores_the_sitting_its_first_question_and_the_event(self, database: Database, taker: Taker) -> None:
         sitting_id = await taker.begin()
@@ -86,6 +96,24 @@ class TestBegin:
             await Taker(database, "nobody").begin()
         with pytest.raises(UnknownOccupation):
             await taker.begin(occupation_code="15-9999")
+
+        assert await all_of(database, Sitting) == []
+
+    async def test_of_someone_who_is_deleted_meanwhile_finds_nobody(
+        self, database: Database, taker: Taker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The user is gone between the look and the row, as another transaction may see to on PostgreSQL."""
+        found = UserRepository.one
+
+        async def found_and_gone(self: UserRepository, key: str, *arguments: Any, **more: Any) -> Any:
+            user = await found(self, key, *arguments, **more)
+            await self.session.execute(delete(User).where(User.id == key))
+            await self.session.commit()
+            return user
+
+        monkeypatch.setattr(UserRepository, "one", found_and_gone)
+        with pytest.raises(NotFound):
+            await taker.begin()
 
         assert await all_of(database, Sitting) == []
 
@@ -182,8 +210,9 @@ class TestAWholeSitting:
             one = Taker(database, await person(database, name), seed=5)
             await one.finish(await one.begin(seed="same"))
             async with database.reading() as session:
-                scores = (await selectors.overview_of(session, one.user_id)).scores
-            paths.append([answers["items"] for answers in scores[0].calculation_metadata["answers"].values()])
+                (listed,) = (await selectors.overview_of(session, one.user_id)).scores
+                score = await selectors.score_of(session, user_id=one.user_id, score_id=listed.id)
+            paths.append([answers["items"] for answers in score.calculation_metadata["answers"].values()])
 
         assert paths[0] == paths[1]
 
@@ -310,6 +339,11 @@ class TestAnswer:
             await other.now(sitting_id)
         with pytest.raises(NotFound):
             await other.abandon(sitting_id)
+        for nowhere in ("\x00", "no-id"):
+            with pytest.raises(NotFound):
+                await taker.abandon(nowhere)
+            with pytest.raises(NotFound):
+                await taker.now(nowhere)
 
         assert await stored(database) == before
 
@@ -401,6 +435,61 @@ class TestAbandon:
             assert after.status is Status.ABANDONED
             assert after.answered == (0 if isinstance(replies[0], Ended) else 1)
 
+    @pytest.mark.parametrize("other", ["its person", "staff"])
+    async def test_at_the_end_of_a_part_leaves_nothing_in_progress(
+        self, database: Database, taker: Taker, other: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """While an answer completes a part and begins the next, the test is ended, or staff delete that part."""
+        sitting_id = await taker.begin()
+        monkeypatch.setattr(progress, "is_finished", lambda administered, sd: administered >= 2)
+        await taker.step(sitting_id)
+        last = await taker.now(sitting_id)
+        at_the_end, go_on = asyncio.Event(), asyncio.Event()
+        advance = AssessmentRepository.advance
+
+        async def held(*arguments: Any, **values: Any) -> bool:
+            at_the_end.set()
+            await go_on.wait()
+            return await advance(*arguments, **values)
+
+        monkeypatch.setattr(AssessmentRepository, "advance", held)
+        answer = asyncio.create_task(taker.send(sitting_id, last.question, right(bank().items[last.item_id])))
+        await at_the_end.wait()
+        end = asyncio.create_task(taker.abandon(sitting_id) if other == "its person" else delete_all_parts(database))
+        await asyncio.wait([end], timeout=0.3)  # it must not get ahead; where it could, it would by now
+        go_on.set()
+        await asyncio.gather(answer, end)
+
+        (sitting,) = await all_of(database, Sitting)
+        assert sitting.status == Status.ABANDONED
+        assert Status.IN_PROGRESS not in [one.status for one in await all_of(database, Assessment)]
+        told = await events(database)
+        started = told.count("AssessmentStarted")
+        assert started == told.count("AssessmentCompleted") + told.count("AssessmentAbandoned")
+
+
+class TestOutdated:
+    @pytest.mark.parametrize(
+        "changed", [{"bank_version": "99"}, {"bank_sha256": "0" * 64}, {"occupation_code": "gone"}]
+    )
+    async def test_questions_of_another_release_are_not_answered_and_the_test_can_be_ended(
+        self, database: Database, taker: Taker, changed: dict[str, str]
+    ) -> None:
+        sitting_id = await taker.begin()
+        shown = await taker.now(sitting_id)
+        async with database.writing() as session:
+            await SittingRepository(session).update(Sitting.id == sitting_id, **changed)
+            await session.commit()
+        before = await stored(database)
+
+        assert (await taker.now(sitting_id)).is_outdated
+        with pytest.raises(Outdated):
+            await taker.send(sitting_id, shown.question, right(bank().items[shown.item_id]))
+        assert await stored(database) == before
+
+        await taker.abandon(sitting_id)
+        assert (await taker.now(await taker.begin())).status is Status.IN_PROGRESS
+
 
 class TestCrash:
     @pytest.mark.parametrize("moment", ["before", "after"])
@@ -474,8 +563,6 @@ class TestConstraints:
                 await responses.show(assessment_id=assessment.id, position=3, item_id="third", candidates=[])
 
     async def test_all_of_it_ends_with_its_user(self, database: Database, taker: Taker) -> None:
-        from accounts.repositories import UserRepository
-
         await taker.finish(await taker.begin())
         await taker.begin(seed="second")
 
