@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from assessments import sittings
 from assessments.bank import AnyItem, bank
 from assessments.models import AIRScore, Assessment, Response, Sitting, Status
+from assessments.repositories import SittingRepository
 from assessments.scoring import COMPONENTS
 from assessments.selection import LEAST_ITEMS, MOST_ITEMS
 from assessments.views import beginning
@@ -535,3 +536,30 @@ async def _status(database: Database, asked: Asked) -> str:
         parts = set(await session.scalars(select(Assessment.status).where(Assessment.sitting_id == sitting.id)))
     assert parts == {sitting.status}
     return sitting.status
+
+
+class TestOutdated:
+    """A release that no longer has the questions of a test that is under way."""
+
+    async def test_each_page_says_so_and_lets_it_be_ended(self, taker: Taker, database: Database) -> None:
+        asked = await taker.begin()
+        async with database.writing() as session:
+            await SittingRepository(session).update(Sitting.id == asked.sitting_id, bank_version="99")
+            await session.commit()
+        before = await stored(database)
+
+        overview = Page(await taker.client.get("/assess/"))
+        assert "This release no longer has the questions that it began with" in overview.text
+        for answer in (
+            await taker.client.get(f"/assess/{asked.sitting_id}"),
+            await taker.send(asked),
+            await taker.client.post(asked.address, {}),
+        ):
+            assert answer.status_code in (400, 409)
+        assert "no longer has the questions" in Page(await taker.send(asked)).text
+        again = await taker.client.post("/assess/begin", {"occupation_code": OCCUPATION})
+        assert again["Location"] == f"/assess/{asked.sitting_id}"
+        assert await stored(database) == before
+
+        await taker.client.post(f"/assess/{asked.sitting_id}/abandon")
+        assert (await taker.begin()).sitting_id != asked.sitting_id
