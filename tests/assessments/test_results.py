@@ -283,8 +283,22 @@ class TestRecord:
         assert result_of(snapshot(of_person(0.2, 0.2, 0.2))).comes_out_again is True
         assert result_of(snapshot(of_abilities(0.2, 0.2, 0.2))).comes_out_again is True
 
-    def test_that_was_changed_does_not(self) -> None:
-        assert result_of(snapshot(of_person(0.2, 0.2, 0.2), air_score=99.0)).comes_out_again is False
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            *({name: 99.0} for name in ("air_score", "vr_score", "hr_score", "synergy_score", "ci_lower", "ci_upper")),
+            {"occupation_code": "11-9051"},
+            {"parameter_version": "2026.1-input"},
+        ],
+        ids=lambda changed: next(iter(changed)),
+    )
+    def test_beside_a_row_that_was_changed_does_not(self, changed: dict[str, Any]) -> None:
+        assert result_of(snapshot(of_person(0.2, 0.2, 0.2), **changed)).comes_out_again is False
+
+    def test_of_given_abilities_names_no_occupation_to_compare(self) -> None:
+        given = snapshot(of_abilities(0.2, 0.2, 0.2), occupation_code="11-9051")
+
+        assert result_of(given).comes_out_again is True
 
     def test_of_another_release_cannot_tell(self) -> None:
         score = of_person(0.2, 0.2, 0.2)
