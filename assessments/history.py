@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from assessments.outcomes import Span
 from assessments.repositories import AIRScoreRepository
 from assessments.scoring import INPUT_VERSION
-from assessments.snapshots import AIRScoreSnapshot
+from assessments.snapshots import AIRScoreSnapshot, ListedScore
 from qulab.db.session import Session
 
 MOST = 20
@@ -17,7 +17,7 @@ MOST = 20
 class Past(msgspec.Struct, frozen=True):
     """One score of the history."""
 
-    score: AIRScoreSnapshot
+    score: ListedScore
     is_shown: bool  # it is the one that the page is about
 
     @property
@@ -48,11 +48,11 @@ class History(msgspec.Struct, frozen=True):
 
 
 async def history_of(session: Session, score: AIRScoreSnapshot) -> History:
-    scores = await AIRScoreRepository(session).list_for_user(score.user_id, limit=MOST)
-    return history([AIRScoreSnapshot.of(one) for one in scores], score.id)
+    rows = await AIRScoreRepository(session).listed(score.user_id, limit=MOST)
+    return history([ListedScore.of(row) for row in rows], score.id)
 
 
-def history(latest_first: Sequence[AIRScoreSnapshot], shown: str) -> History:
+def history(latest_first: Sequence[ListedScore], shown: str) -> History:
     return History([Past(one, one.id == shown) for one in reversed(latest_first)])
 
 

@@ -7,7 +7,7 @@ from assessments.models import AIRScore, Sitting, Status
 from assessments.progress import Progress
 from assessments.repositories import AIRScoreRepository, SittingRepository
 from assessments.scoring import COMPONENTS
-from assessments.snapshots import AIRScoreSnapshot
+from assessments.snapshots import AIRScoreSnapshot, ListedScore
 from qulab.db.errors import NotFound
 from qulab.db.session import Session
 
@@ -49,7 +49,7 @@ class Overview(msgspec.Struct, frozen=True):
     """The test that is in progress, and the scores, the newest first."""
 
     open: SittingNow | None
-    scores: list[AIRScoreSnapshot]
+    scores: list[ListedScore]
 
 
 async def sitting_of(session: Session, *, user_id: str, sitting_id: str) -> SittingNow:
@@ -62,9 +62,9 @@ async def sitting_of(session: Session, *, user_id: str, sitting_id: str) -> Sitt
 
 async def overview_of(session: Session, user_id: str) -> Overview:
     rows = await SittingRepository(session).questions_of_open(user_id)
-    scores = await AIRScoreRepository(session).list_for_user(user_id)
+    scores = await AIRScoreRepository(session).listed(user_id)
     open_one = await _now(session, Progress.of(user_id, rows)) if rows else None
-    return Overview(open_one, [AIRScoreSnapshot.of(score) for score in scores])
+    return Overview(open_one, [ListedScore.of(score) for score in scores])
 
 
 async def score_of(session: Session, *, user_id: str, score_id: str) -> AIRScoreSnapshot:

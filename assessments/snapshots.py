@@ -4,8 +4,25 @@ from datetime import datetime
 from typing import Any, Self
 
 import msgspec
+from sqlalchemy import Row
 
 from assessments.models import AIRScore
+
+
+class ListedScore(msgspec.Struct, frozen=True):
+    """A score in a list: not what it was calculated from, of which there are some 2 kB a score."""
+
+    id: str
+    occupation_code: str
+    air_score: float
+    ci_lower: float
+    ci_upper: float
+    parameter_version: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        return cls(**row._mapping)
 
 
 class AIRScoreSnapshot(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from assessments.occupations import find
 from assessments.pools import pool_of
 from assessments.scoring import COMPONENTS, Answers, Score, score, score_test
 from assessments.simulation import Chance, take
-from assessments.snapshots import AIRScoreSnapshot
+from assessments.snapshots import AIRScoreSnapshot, ListedScore
 from qulab.db.base import new_id
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -62,6 +62,12 @@ def snapshot(result: Score, **fields: Any) -> AIRScoreSnapshot:
     """As a page gets it."""
     times = {"created_at": NOON, "updated_at": NOON}
     return AIRScoreSnapshot.of(row(result, **{"id": new_id(), "user_id": new_id(), **times, **fields}))
+
+
+def listed(result: Score, **fields: Any) -> ListedScore:
+    """As a list gets it."""
+    told = snapshot(result, **fields)
+    return ListedScore(**{name: getattr(told, name) for name in ListedScore.__struct_fields__})
 
 
 def _answers(component: str, theta: float, random: np.random.Generator) -> Answers:

@@ -22,7 +22,7 @@ from assessments.results import Lack, result_of
 from assessments.scoring import COMPONENTS, score_many
 from assessments.snapshots import AIRScoreSnapshot
 
-from .scored import all_answers, of_abilities, of_answers, of_person, snapshot
+from .scored import all_answers, listed, of_abilities, of_answers, of_person, snapshot
 
 PEOPLE = 1_000
 SENTENCE = re.compile(r"(\d+), likely between (\d+) and (\d+)")
@@ -343,7 +343,7 @@ def plain(latex: str) -> str:
 
 class TestHistory:
     def test_of_one_score_compares_nothing(self) -> None:
-        only = snapshot(of_person(0, 0, 0))
+        only = listed(of_person(0, 0, 0))
 
         past = history([only], only.id)
 
@@ -355,8 +355,8 @@ class TestHistory:
         [(50.0, 60.0, "The two intervals overlap"), (40.0, 49.9, "The two intervals do not overlap")],
     )
     def test_says_whether_the_intervals_overlap(self, low: float, high: float, words: str) -> None:
-        now = snapshot(of_person(0, 0, 0), air_score=60.0, ci_lower=50.0, ci_upper=70.0)
-        before = snapshot(of_person(0, 0, 0), air_score=(low + high) / 2, ci_lower=low, ci_upper=high)
+        now = listed(of_person(0, 0, 0), air_score=60.0, ci_lower=50.0, ci_upper=70.0)
+        before = listed(of_person(0, 0, 0), air_score=(low + high) / 2, ci_lower=low, ci_upper=high)
 
         told = history([now, before], now.id).comparison
 
@@ -364,24 +364,24 @@ class TestHistory:
         assert "occupations" not in told
 
     def test_compares_with_the_one_before_and_not_with_a_later_one(self) -> None:
-        scores = [snapshot(of_person(0, 0, 0), air_score=value) for value in (70.0, 60.0, 55.0)]
+        scores = [listed(of_person(0, 0, 0), air_score=value) for value in (70.0, 60.0, 55.0)]
 
         assert history(scores, scores[1].id).comparison.startswith("This score is 5.0 points above")
         assert history(scores, scores[2].id).comparison == ""
 
     def test_says_that_occupations_differ(self) -> None:
-        now, before = snapshot(of_person(0, 0, 0)), snapshot(of_person(0, 0, 0, occupation="11-9051"))
+        now, before = listed(of_person(0, 0, 0)), listed(of_person(0, 0, 0, occupation="11-9051"))
 
         assert "different occupations" in history([now, before], now.id).comparison
 
     def test_says_that_the_scores_were_not_made_alike(self) -> None:
-        now, before = snapshot(of_person(0, 0, 0)), snapshot(of_abilities(0, 0, 0))
+        now, before = listed(of_person(0, 0, 0)), listed(of_abilities(0, 0, 0))
 
         assert "not calculated in the same way" in history([now, before], now.id).comparison
 
     @pytest.mark.parametrize("count", [2, 8, 20])
     def test_is_drawn_inside_its_picture(self, count: int) -> None:
-        scores = [snapshot(of_person(0, 0, 0, seed=seed)) for seed in range(count)]
+        scores = [listed(of_person(0, 0, 0, seed=seed)) for seed in range(count)]
 
         for drawing in drawings.score_history(history(scores, scores[0].id)):
             assert len([one for one in drawing.paths if one.css.startswith("value")]) == count
