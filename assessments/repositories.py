@@ -74,10 +74,10 @@ class AssessmentRepository(BaseRepository[Assessment]):
         rows = await self.session.execute(ended)
         return {row.id: {"user_id": row.user_id, "assessment_id": row.id, "component": row.component} for row in rows}
 
-    async def remove(self, *where: ColumnElement[bool]) -> Sequence[Row[Any]]:
-        """Delete; returns id, user and sitting of each of them."""
-        told = (Assessment.id, Assessment.user_id, Assessment.sitting_id)
-        return (await self.session.execute(delete(Assessment).where(*where).returning(*told))).all()
+    async def remove(self, *where: ColumnElement[bool]) -> Mapping[str, str]:
+        """Delete; returns whose each of them was, by its id."""
+        gone = await self.session.execute(delete(Assessment).where(*where).returning(Assessment.id, Assessment.user_id))
+        return {row.id: row.user_id for row in gone}
 
 
 class AIRScoreRepository(BaseRepository[AIRScore]):

@@ -156,7 +156,7 @@ async def remove_assessments(session: Session, *where: ColumnElement[bool]) -> i
     theirs = select(Assessment.sitting_id).where(*where, Assessment.sitting_id.is_not(None))
     await abandon_sittings(session, Sitting.id.in_(theirs))
     removed = await AssessmentRepository(session).remove(*where)
-    payloads = {row.id: {"user_id": row.user_id, "assessment_id": row.id} for row in removed}
+    payloads = {key: {"user_id": user_id, "assessment_id": key} for key, user_id in removed.items()}
     await _tell_of_all(session, "AssessmentDeleted", payloads)
     return len(removed)
 

@@ -219,8 +219,8 @@ BUDGETS: dict[str, list[Case]] = {
     ],
     "admin/assessments/delete": [
         Case("/admin/assessments/delete?all=1", 3),
-        post("/admin/assessments/delete", 4, {"id": "{assessment}", "confirmed": "1"})._replace(more_on_postgresql=-1),
-        post("/admin/assessments/delete", 6, {"id": "{begun}", "confirmed": "1"})._replace(more_on_postgresql=-1),
+        post("/admin/assessments/delete", 5, {"id": "{assessment}", "confirmed": "1"})._replace(more_on_postgresql=-1),
+        post("/admin/assessments/delete", 7, {"id": "{begun}", "confirmed": "1"})._replace(more_on_postgresql=-2),
     ],
     "admin/runs/delete": [
         Case("/admin/runs/delete?id={run}", 2),
