@@ -26,6 +26,7 @@ class SittingNow(msgspec.Struct, frozen=True):
     question: str
     item_id: str
     score_id: str | None
+    is_outdated: bool  # this release no longer has its questions
 
     @classmethod
     def of(cls, progress: Progress, score_id: str | None) -> "SittingNow":
@@ -42,6 +43,7 @@ class SittingNow(msgspec.Struct, frozen=True):
             question=pending.question if pending else "",
             item_id=pending.item_id if pending else "",
             score_id=score_id,
+            is_outdated=progress.is_outdated,
         )
 
 
