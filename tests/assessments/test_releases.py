@@ -29,6 +29,16 @@ print(bank.cache_info().currsize)
 """
 
 
+CHECK = """
+import sys
+from pathlib import Path
+from django.core.management import execute_from_command_line
+from assessments import bank
+bank.BANKS = Path(sys.argv[1])
+execute_from_command_line(["manage.py", "check"])
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the banks, which is the one that is used; what is kept of others is forgotten."""
@@ -105,6 +115,15 @@ class TestCheck:
         (problem,) = errors()
 
         assert problem.startswith("Item bank 2 ")
+
+    def test_is_told_by_the_command_which_reads_no_bank_on_its_way_there(self, folder: Path) -> None:
+        spoil(folder / "bank-1", "level = -2", "level = -1")
+
+        ended = subprocess.run([sys.executable, "-c", CHECK, str(folder)], capture_output=True, text=True, check=False)
+
+        assert ended.returncode == 1
+        assert "(assessments.E001) Item bank 1 cannot be used:" in ended.stderr
+        assert "Traceback" not in ended.stderr
 
     def test_lets_a_bank_be_written(self, draft: Path) -> None:
         spoil(draft, 'key = "c"', 'key = "e"')

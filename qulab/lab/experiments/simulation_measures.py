@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from assessments.baselines import Random, choose_at_random, choose_by_truth
 from assessments.estimation import Floats
 from assessments.examinees import Examinees
-from assessments.pools import pool_of
+from assessments.pools import ItemPool, pool_of
 from assessments.scoring import COMPONENTS, score_many
 from assessments.selection import LEAST_ITEMS, MOST_ITEMS, PRECISION
 from assessments.simulation import Numbers, Tests, take
@@ -32,8 +32,12 @@ from qulab.lab.experiments.simulation_result import (
 
 EDGES = (-np.inf, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, np.inf)
 LEAST_IN_A_BIN = 10
-POOLS = [pool_of(name) for name in COMPONENTS]
 BASELINE = 1  # the stream of chance of random choice and of the oracle
+
+
+def pools() -> list[ItemPool]:
+    """By component. Not at import: `manage.py check` imports this, and is to say what is wrong with a bank."""
+    return [pool_of(name) for name in COMPONENTS]
 
 
 class Readings(msgspec.Struct, frozen=True):
@@ -58,7 +62,7 @@ class Readings(msgspec.Struct, frozen=True):
             theta=theta,
             sd=sd,
             length=np.stack([one.length for one in tests], axis=1),
-            shown=np.stack([shown_of(one.items, len(pool.ids)) for one, pool in zip(tests, POOLS, strict=True)]),
+            shown=np.stack([shown_of(one.items, len(pool.ids)) for one, pool in zip(tests, pools(), strict=True)]),
             air=people.air,
             air_score=scores.air,
             ci_lower=scores.ci_lower,
@@ -76,14 +80,14 @@ class Baselines(msgspec.Struct, frozen=True):
 
 def sit_all(people: Examinees) -> list[Tests]:
     """Everybody's tests in the pure core, by component."""
-    return [take(pool.pool, people.ability[:, k], people.chance[k]) for k, pool in enumerate(POOLS)]
+    return [take(pool.pool, people.ability[:, k], people.chance[k]) for k, pool in enumerate(pools())]
 
 
 def compare(people: Examinees, readings: Readings, seed: int, block: int) -> Baselines:
     random = np.random.default_rng([seed, block, BASELINE])
     at_random: list[Random] = []
     oracle: list[Floats] = []
-    for k, pool in enumerate(POOLS):
+    for k, pool in enumerate(pools()):
         ability = people.ability[:, k]
         at_random.append(choose_at_random(pool.pool, ability, readings.sd[:, k], random))
         oracle.append(choose_by_truth(pool.pool, ability, readings.length[:, k], random))
@@ -156,7 +160,7 @@ def exposure(readings: Readings) -> list[Shown]:
     percent = 100 * readings.shown / len(readings.air)
     found = [
         Shown(item, float(of_item))
-        for pool, of_pool in zip(POOLS, percent, strict=True)
+        for pool, of_pool in zip(pools(), percent, strict=True)
         for item, of_item in zip(pool.ids, of_pool, strict=True)
     ]
     return sorted(found, key=lambda one: (-one.percent, one.item))

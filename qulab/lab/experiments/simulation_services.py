@@ -25,7 +25,7 @@ from qulab.db.engine import Database
 from qulab.db.session import Session
 from qulab.lab.experiments import Bench
 from qulab.lab.experiments.claim import held
-from qulab.lab.experiments.simulation_measures import POOLS, Readings
+from qulab.lab.experiments.simulation_measures import Readings, pools
 from qulab.lab.experiments.simulation_result import Served
 from qulab.lab.measure import quantile
 from qulab.lab.scratch import store_users
@@ -152,11 +152,12 @@ async def _shown(session: Session, ids: Sequence[str]) -> Any:
         .join(Response, Response.assessment_id == Assessment.id)
         .where(Assessment.user_id.in_(ids))
     )
-    shown = np.zeros((len(POOLS), len(POOLS[0].ids)), dtype=np.int64)
+    of_components = pools()
+    shown = np.zeros((len(of_components), len(of_components[0].ids)), dtype=np.int64)
     rows: Sequence[Row[Any]] = (await session.execute(statement)).all()
     for component, item_id in rows:
         number = COMPONENTS.index(component)
-        shown[number, POOLS[number].numbers[item_id]] += 1
+        shown[number, of_components[number].numbers[item_id]] += 1
     return shown
 
 
