@@ -164,8 +164,8 @@ class TestSeed:
         await seed(database, people(70))
         assert await rows(database) == expected
 
-    async def test_each_stored_score_is_what_its_metadata_gives(self, database: Database) -> None:
-        await seed(database, people(100, 3))
+    async def test_each_of_1000_stored_scores_is_what_its_metadata_gives(self, database: Database) -> None:
+        await seed(database, people(1_000, 1))
 
         async with database.reading() as session:
             scores = (await session.scalars(select(AIRScore))).all()
@@ -178,7 +178,8 @@ class TestSeed:
                 again.synergy,
                 again.metadata["parameter_version"],
             )
-        assert len({stored.air_score for stored in scores}) > 250
+        assert len(scores) == len({stored.user_id for stored in scores}) == 1_000
+        assert len({stored.air_score for stored in scores}) > 900
 
     async def test_each_person_has_their_scores_after_they_joined(self, database: Database) -> None:
         await seed(database, people(30, 3))
