@@ -47,7 +47,7 @@ LONGEST = 3600.0  # seconds
 
 class PagesParameters(msgspec.Struct, frozen=True, kw_only=True):
     users: Annotated[int, Meta(ge=100, le=200_000, description="users to seed")] = 100_000
-    scores_per_user: Annotated[int, Meta(ge=1, le=5, description="scores of each")] = 3
+    scores_per_user: Annotated[int, Meta(ge=1, le=5, description="scores of each: half a GB for each 100,000")] = 1
     events: Annotated[int, Meta(ge=100, le=100_000, description="events, nine in ten published")] = 20_000
     repeats: Annotated[int, Meta(ge=1, le=50, description="measured rounds over all pages")] = 5
 
@@ -279,7 +279,7 @@ def _time(time: Spread) -> str:
 
 EXPERIMENT = Experiment(
     name="pages",
-    summary="Seed many rows, then ask for the list pages of the admin: first, middle and last.",
+    summary="Seed many users with a score each, then ask for the list pages of the admin: first, middle and last.",
     parameters=PagesParameters,
     run=run,
     rows=rows,
