@@ -8,7 +8,7 @@ import pytest
 
 from assessments.bank import bank
 from assessments.baselines import _answers, choose_at_random, choose_by_truth
-from assessments.estimation import DIGITS, LOG_PRIOR, SLOPE, estimate, information, log_likelihoods, moments
+from assessments.estimation import DIGITS, SLOPE, estimate, information
 from assessments.examinees import BLOCK, Examinees, examinees, reply
 from assessments.occupations import find
 from assessments.pools import ItemPool, pool_of
@@ -198,17 +198,20 @@ class TestBaselines:
             assert known[chosen].min() >= np.delete(known, chosen).max() - 1e-12
 
     def test_the_estimate_of_the_oracle_is_that_of_people(self) -> None:
-        """With every item asked, the choice is none: both estimates then come of all answers."""
-        people, pool = some(30), POOLS[0].pool
-        everything = np.full(30, len(pool.b))
+        """Told again for each examinee: the same chance gives the same answers."""
+        people, pool, again = some(30), POOLS[0].pool, np.random.default_rng(1)
+        ability, lengths = people.ability[:, 0], np.arange(30) % 8 + 8
+        lengths[::10] = len(pool.b)
 
-        theta = choose_by_truth(pool, people.ability[:, 0], everything, np.random.default_rng(1))
+        theta = choose_by_truth(pool, ability, lengths, np.random.default_rng(1))
 
-        assert np.corrcoef(theta, people.ability[:, 0])[0, 1] > 0.9
-        assert theta.std() < people.ability[:, 0].std() * 1.2
-        right, _ = log_likelihoods([SLOPE] * len(pool.b), pool.b, pool.c)
-        highest, _ = moments(LOG_PRIOR + right.sum(axis=0))
-        assert theta.max() <= highest
+        known = information(ability[:, None], SLOPE, pool.b, pool.c)
+        order = np.argsort(-known, axis=1, kind="stable")
+        right = _answers(pool, ability, order, again)
+        for examinee, length in enumerate(lengths.tolist()):
+            items, given = order[examinee, :length], right[examinee, :length].tolist()
+            told = estimate([SLOPE] * length, pool.b[items].tolist(), pool.c[items].tolist(), given)
+            assert round(theta[examinee] - told.theta, DIGITS) == 0
 
 
 @pytest.fixture(scope="module")
