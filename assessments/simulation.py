@@ -88,11 +88,18 @@ class Tables(msgspec.Struct, frozen=True):
         return cls(ranked, ranks, factors)
 
 
-def take(pool: Pool, ability: Floats, chance: Chance) -> Tests:
-    """Let examinees of these abilities take the adaptive test of one component."""
+def take(pool: Pool, ability: Floats, chance: Chance, errors: Floats | None = None) -> Tests:
+    """Let examinees of these abilities take the adaptive test of one component.
+
+    `errors`, in units of DIFFICULTY_SD, stands in place of `chance.difficulty`, by item and not by step: n × the items
+    of the pool. Examinees with equal rows take the test of one bank, whose difficulties are as wrong for each of them.
+    """
     logs = log_likelihoods(np.full(len(pool.b), SLOPE), pool.b, pool.c)
     tables = Tables.of(pool, np.exp(np.concatenate(logs)))
-    parts = [_steps(pool, tables, ability[some], chance.of_some(some)) for some in _together(len(ability))]
+    parts = [
+        _steps(pool, tables, ability[some], chance.of_some(some), errors if errors is None else errors[some])
+        for some in _together(len(ability))
+    ]
     items, right, theta_after, sd_after = (np.concatenate(part) for part in zip(*parts, strict=True))
     ended = (sd_after <= PRECISION) & (np.arange(1, MOST_ITEMS + 1) >= LEAST_ITEMS)
     ended[:, -1] = True
@@ -108,7 +115,7 @@ def _together(count: int) -> list[slice]:
 
 
 def _steps(
-    pool: Pool, tables: Tables, ability: Floats, chance: Chance
+    pool: Pool, tables: Tables, ability: Floats, chance: Chance, errors: Floats | None
 ) -> tuple[Numbers, NDArray[np.bool_], Floats, Floats]:
     """Items, answers and the estimates after them, of as many steps as there may be: who would have ended goes on."""
     count, subdomains = len(ability), len(tables.ranked)
@@ -117,10 +124,11 @@ def _steps(
     filled = np.zeros((count, subdomains), dtype=np.int64)
     items, right = np.zeros((count, MOST_ITEMS), dtype=np.int64), np.zeros((count, MOST_ITEMS), dtype=bool)
     theta_after, sd_after = np.zeros((count, MOST_ITEMS)), np.zeros((count, MOST_ITEMS))
-    theta = np.zeros(count)
+    theta, rows = np.zeros(count), np.arange(count)
     for step in range(MOST_ITEMS):
         chosen = _next(tables, asked, filled, theta, chance, step)
-        difficulty = pool.b[chosen] + DIFFICULTY_SD * chance.difficulty[:, step]
+        error = chance.difficulty[:, step] if errors is None else errors[rows, chosen]
+        difficulty = pool.b[chosen] + DIFFICULTY_SD * error
         is_right = chance.answer[:, step] < probability(ability, DISCRIMINATION, difficulty, pool.c[chosen])
         items[:, step], right[:, step] = chosen, is_right
         # Into one place: to give it back and get it again each time took as long as the rest.

@@ -14,10 +14,11 @@ from assessments.occupations import find
 from assessments.pools import ItemPool, pool_of
 from assessments.scoring import COMPONENTS, Answers, recalculate, score_many, score_test
 from assessments.selection import LEAST_ITEMS, MOST_ITEMS, PRECISION, draws, is_finished
-from assessments.simulation import Tests, take
+from assessments.simulation import TOGETHER, Tests, take
 from qulab.db.engine import create_database
 from qulab.lab.experiments import Bench
 from qulab.lab.experiments.simulation import run
+from qulab.lab.experiments.simulation_fixed import over_banks
 from qulab.lab.experiments.simulation_result import SimulationParameters, SimulationResult
 
 POOLS = [pool_of(name) for name in COMPONENTS]
@@ -81,6 +82,32 @@ class TestInColumns:
         assert (precise | (tests.length == MOST_ITEMS)).all()
         assert precise.any()
         assert not precise.all()
+
+    def test_with_fixed_errors_an_item_is_as_hard_for_each_who_is_asked_it(self) -> None:
+        """Errors so large that they decide: items off upwards are all missed, all others are known."""
+        people, pool = some(200), POOLS[1].pool
+        harder = np.arange(len(pool.b)) % 2 == 0
+        errors = np.where(harder, 200.0, -200.0)
+
+        tests = take(pool, people.ability[:, 1], people.chance[1], np.tile(errors, (200, 1)))
+
+        asked = tests.items >= 0
+        guessing = people.chance[1].answer < pool.c[tests.items]
+        assert (tests.right[asked] == (~harder[tests.items] | guessing)[asked]).all()
+
+    def test_with_fixed_errors_each_examinee_has_those_of_their_own_bank(self) -> None:
+        """Errors that are chosen to be what chance would have said at each step give the same test."""
+        people, pool = some(TOGETHER + 40), POOLS[2].pool
+        usual = take(pool, people.ability[:, 2], people.chance[2])
+        errors = np.zeros((len(people), len(pool.b)))
+        for examinee, length in enumerate(usual.length):
+            errors[examinee, usual.items[examinee, :length]] = people.chance[2].difficulty[examinee, :length]
+
+        fixed = take(pool, people.ability[:, 2], people.chance[2], errors)
+
+        assert (fixed.items == usual.items).all()
+        assert (fixed.right == usual.right).all()
+        assert (fixed.theta == usual.theta).all()
 
     def test_no_item_comes_twice_and_each_subdomain_is_asked(self) -> None:
         people, pool = some(200), POOLS[1].pool
@@ -238,6 +265,17 @@ class TestGates:
     def test_no_ability_is_told_too_high_or_too_low_on_average(self, simulated: SimulationResult) -> None:
         assert simulated.theta.bias.se < 0.006
         assert abs(simulated.theta.bias.value) < 0.02
+
+    def test_the_bias_of_one_real_bank_is_not_what_the_gate_tells(self, simulated: SimulationResult) -> None:
+        """500 examinees a bank: the worst lies beyond gate and chance, and the intervals hold still."""
+        told = {one.name: one for one in over_banks(simulated.fixed_banks)}
+        worst = max((one.theta.bias for one in simulated.fixed_banks), key=lambda bias: abs(bias.value))
+
+        assert [one.examinees for one in simulated.fixed_banks] == [500] * 10
+        assert abs(worst.value) > max(0.04, 3 * worst.se)
+        assert worst.value in (told["theta-bias"].low, told["theta-bias"].high)
+        assert told["theta-coverage"].low > 94
+        assert told["air-coverage"].low > 92
 
     def test_the_error_is_at_most_a_tenth_above_that_of_who_knows_the_truth(self, simulated: SimulationResult) -> None:
         assert simulated.comparison.ratio.se < 0.01

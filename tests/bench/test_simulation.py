@@ -13,15 +13,17 @@ from sqlalchemy import func, select, update
 
 from accounts.models import User
 from assessments import sittings
-from assessments.examinees import Examinees, examinees
+from assessments.examinees import BLOCK, Examinees, examinees
 from assessments.models import AIRScore, Response, Sitting, Status
 from assessments.scoring import recalculate
+from assessments.simulation import take
 from qulab.cache.read_through import Cache
 from qulab.db.engine import Database
 from qulab.db.probe import probe
 from qulab.lab.experiments import Bench, simulation, simulation_services
 from qulab.lab.experiments.options import BadOption, parsed
-from qulab.lab.experiments.simulation_measures import Readings, sit_all
+from qulab.lab.experiments.simulation_fixed import BANKS, errors_of, fixed_banks, sit_on_fixed_banks
+from qulab.lab.experiments.simulation_measures import Readings, joined, pools, sit_all
 from qulab.lab.experiments.simulation_result import (
     Estimated,
     Gate,
@@ -235,6 +237,36 @@ class TestReport:
         assert "chance" not in verdict(msgspec.structs.replace(worse, gates=missed[:1]))
         closer = msgspec.structs.replace(missed[0], value=93.9)
         assert "With 60 examinees chance" in verdict(msgspec.structs.replace(worse, gates=[closer]))
+
+    async def test_says_what_fixed_banks_give_beside_the_gates(self, bench: Bench) -> None:
+        result = await simulation.run(FAST, bench)
+        biases = [one.theta.bias.value for one in result.fixed_banks]
+        before = msgspec.structs.replace(result, fixed_banks=[])
+
+        (told,) = [one for one in rows(result).further if one.headings[0] == "over fixed banks"]
+
+        assert told.rows[0][:3] == ["bias of θ", f"{min(biases):.3f}", f"{max(biases):.3f}"]
+        assert len(biases) == 10
+        assert "each of 10 banks has one error an item for all of its examinees, at most 6" in told.notes[0]
+        assert "over fixed banks" not in "\n".join(lines(rows(before)))
+
+    async def test_a_fixed_bank_has_the_same_errors_for_all_blocks_of_its_examinees(self) -> None:
+        people = [*examinees(2, BLOCK + BANKS)]
+        parts = [sit_on_fixed_banks(one, seed=2) for one in people]
+
+        found = fixed_banks(joined(parts))
+
+        errors = errors_of(2, 1, 64)
+        of_first = [sit_on_fixed_banks(one, seed=2).theta[0, 1] for one in people]
+        again = [
+            take(pools()[1].pool, one.ability[:1, 1], one.chance[1].of_some(slice(1)), errors[:1]).theta[0]
+            for one in people
+        ]
+        assert of_first == again
+        assert [one.examinees for one in found] == [BLOCK // BANKS + 1] * BANKS
+        expected = np.concatenate([one.theta[3::BANKS] - one.ability[3::BANKS] for one in parts]).mean()
+        assert found[3].theta.bias.value == pytest.approx(expected)
+        assert len({tuple(one) for one in errors.tolist()}) == BANKS
 
     async def test_the_same_seed_gives_the_same_figures_on_both_databases(self, bench: Bench) -> None:
         first, second = [await simulation.run(FAST, bench) for _ in range(2)]

@@ -34,6 +34,7 @@ class TestRun:
         assert "As you expected:" in page
         assert "Estimate by estimate" in page
         assert "Applied domain reasoning" in page
+        assert "each of 10 banks has one error of difficulty an item" in page
         alone = text_of(await lab.get(f"/lab/runs/{saved.id}"))
         assert 'An experiment of the page <a href="/lab/test">How good is the test?</a>' in alone
         assert '"theta-coverage"' in text_of(await lab.get(f"/lab/runs/{saved.id}.json"))
@@ -82,6 +83,9 @@ class TestRun:
 
 
 class TestPage:
+    async def test_says_that_a_real_bank_errs_alike_for_all(self, lab: Lab) -> None:
+        assert "the bias of θ is near 0 by construction" in text_of(await lab.get("/lab/test"))
+
     async def test_is_no_sixth_section(self, lab: Lab) -> None:
         page = text_of(await lab.get("/lab/test"))
 
@@ -157,6 +161,14 @@ class TestWhatIsShown:
         assert f"{result.comparison.saving.value:.1f}" in told["filled"].saving
         assert f"{result.comparison.ratio.value:.3f}" in told["filled"].ratio
         assert told["missed"] == len(result.missed)
+
+    def test_fixed_banks_are_told_where_a_run_had_them(self, result: SimulationResult) -> None:
+        biases = [one.air.bias.value for one in result.fixed_banks]
+
+        told = extra(saved(result))["over_banks"]
+
+        assert (told[1].low, told[1].high) == (f"{min(biases):.2f}", f"{max(biases):.2f}")
+        assert extra(saved(msgspec.structs.replace(result, fixed_banks=[])))["over_banks"] == []
 
     def test_a_gate_that_chance_may_have_missed_is_told_so(self, result: SimulationResult) -> None:
         by_chance = msgspec.structs.replace(result.gates[0], value=96.5, se=1.0, met=False)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from assessments.bank import bank
 from qulab.lab import formulas
 from qulab.lab.experiments.simulation import EXPERIMENT
+from qulab.lab.experiments.simulation_fixed import OverBanks, over_banks
 from qulab.lab.experiments.simulation_result import Bin, Estimated, Gate, SimulationResult
 from qulab.lab.forms import NumberField
 from qulab.lab.runs import SavedRun
@@ -138,6 +139,25 @@ def _required(gate: Gate) -> str:
     return (_("within ±%(high)g") if gate.low == -gate.high else _("%(low)g to %(high)g")) % told
 
 
+class OverBanksView(msgspec.Struct, frozen=True):
+    """What differs from one fixed bank to another, in words."""
+
+    name: str
+    low: str
+    high: str
+    se: str
+
+
+def _over_banks(one: OverBanks) -> OverBanksView:
+    name, digits = {
+        "theta-bias": (_("Bias of θ"), 3),
+        "air-bias": (_("Bias of AI-R, points"), 2),
+        "theta-coverage": (_("Coverage of the 95 % interval of θ, %"), 1),
+        "air-coverage": (_("Coverage of the 95 % interval of AI-R, %"), 1),
+    }[one.name]
+    return OverBanksView(name, *(f"{value:.{digits}f}" for value in (one.low, one.high, one.se)))
+
+
 class Filled(msgspec.Struct, frozen=True):
     """The formulas with what was measured put in."""
 
@@ -153,6 +173,7 @@ def extra(run: SavedRun) -> dict[str, Any]:
         "gates": gates(result),
         "components": [(bank(result.bank).component(one.name).title, one) for one in result.components],
         "missed": len(result.missed),
+        "over_banks": [_over_banks(one) for one in over_banks(result.fixed_banks)],
         "by_chance": [_names()[gate.name][0] for gate in result.by_chance],
         "filled": Filled(
             coverage=formulas.coverage(round(result.theta.coverage.value / 100 * tests), tests),

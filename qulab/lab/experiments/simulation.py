@@ -12,6 +12,7 @@ from itertools import count
 from assessments.bank import bank
 from assessments.examinees import Examinees, examinees
 from qulab.lab.experiments import Bench, Experiment, Progress, alone, unseen
+from qulab.lab.experiments.simulation_fixed import fixed_banks, sit_on_fixed_banks
 from qulab.lab.experiments.simulation_measures import (
     Baselines,
     Readings,
@@ -38,15 +39,15 @@ async def run(parameters: SimulationParameters, bench: Bench, progress: Progress
         async with AsyncExitStack() as stack:
             services = None if parameters.fast else await stack.enter_async_context(serving(bench))
             parts = [part async for part in _blocks(parameters, services, bench, progress)]
-        readings, baselines, others = zip(*parts, strict=True)
+        readings, baselines, fixed, others = zip(*parts, strict=True)
         served = services.told(sum(others)) if services is not None else None
-        return result_of(joined(readings), list(baselines), served)
+        return result_of(joined(readings), list(baselines), joined(fixed), served)
 
 
 async def _blocks(
     parameters: SimulationParameters, services: Services | None, bench: Bench, progress: Progress
-) -> AsyncIterator[tuple[Readings, Baselines, int]]:
-    """Block by block what their tests came to, and how many examinees the two ways do not agree on."""
+) -> AsyncIterator[tuple[Readings, Baselines, Readings, int]]:
+    """Block by block what their tests came to, once more on fixed banks, and how many the two ways do not agree on."""
     total, done = parameters.examinees, 0
     progress(done, total)
     for number, people in zip(count(), examinees(parameters.seed, total)):
@@ -55,12 +56,13 @@ async def _blocks(
         if services is not None:
             stored = await services.sit_all(people, partial(_tell, progress, done, total))
         baselines = await asyncio.to_thread(compare, people, stored, parameters.seed, number)
+        fixed = await asyncio.to_thread(sit_on_fixed_banks, people, parameters.seed)
         for truth, theta in zip(*(one[:, SAMPLED].tolist() for one in (stored.ability, stored.theta)), strict=True):
             bench.sample("θ", truth, theta)
         done += len(people)
         progress(done, total)
         await asyncio.sleep(0)  # where it is cancelled
-        yield stored, baselines, differing(core, stored)
+        yield stored, baselines, fixed, differing(core, stored)
 
 
 def _in_the_core(people: Examinees) -> Readings:
@@ -71,7 +73,9 @@ def _tell(progress: Progress, before: int, total: int, done: int) -> None:
     progress(before + done, total)
 
 
-def result_of(readings: Readings, baselines: list[Baselines], served: Served | None) -> SimulationResult:
+def result_of(
+    readings: Readings, baselines: list[Baselines], fixed: Readings, served: Served | None
+) -> SimulationResult:
     theta, air, shown = of_theta(readings), of_air(readings), exposure(readings)
     compared, released = comparison(readings, baselines), bank()
     return SimulationResult(
@@ -87,6 +91,7 @@ def result_of(readings: Readings, baselines: list[Baselines], served: Served | N
         comparison=compared,
         served=served,
         gates=gates_of(theta, air, shown, compared, served, len(readings.air)),
+        fixed_banks=fixed_banks(fixed),
     )
 
 

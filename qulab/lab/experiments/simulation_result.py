@@ -103,6 +103,14 @@ class Comparison(msgspec.Struct, frozen=True):
     ratio: Estimated
 
 
+class FixedBank(msgspec.Struct, frozen=True):
+    """What `examinees` were given by one bank, whose difficulties lie as far off for each of them."""
+
+    examinees: int
+    theta: Accuracy
+    air: Accuracy
+
+
 class Served(msgspec.Struct, frozen=True):
     """The same tests through the services. Milliseconds of one answer, up to its commit; counts of examinees.
 
@@ -140,7 +148,10 @@ class Gate(msgspec.Struct, frozen=True):
 
 
 class SimulationResult(msgspec.Struct, frozen=True):
-    """`theta` is of the three components together; `exposure` the most shown first."""
+    """`theta` is of the three components together; `exposure` the most shown first.
+
+    The gates are of difficulties that err anew for each examinee and question; `fixed_banks` has no gate.
+    """
 
     examinees: int
     bank: str
@@ -154,6 +165,7 @@ class SimulationResult(msgspec.Struct, frozen=True):
     comparison: Comparison
     served: Served | None
     gates: list[Gate]
+    fixed_banks: list[FixedBank] = []  # of runs that were stored before there were any: none
 
     @property
     def missed(self) -> list[Gate]:

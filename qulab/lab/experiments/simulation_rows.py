@@ -1,6 +1,7 @@
 """What the terminal shows of a simulation: each gate with its figure, met or missed, then what else was measured."""
 
 from qulab.lab.experiments import Table
+from qulab.lab.experiments.simulation_fixed import OverBanks, over_banks
 from qulab.lab.experiments.simulation_result import Accuracy, Estimated, Gate, SimulationResult
 from qulab.lab.experiments.tables import figure
 
@@ -15,6 +16,12 @@ GATES = {  # the name of each with its unit, and with the decimals of its figure
     "recalculated": ("scores that their metadata does not give again", 0),
     "estimated": ("examinees whom services and pure core estimate otherwise", 0),
 }
+OVER_BANKS = {  # likewise
+    "theta-bias": ("bias of θ", 3),
+    "air-bias": ("bias of AI-R, points", 2),
+    "theta-coverage": ("coverage of θ, %", 1),
+    "air-coverage": ("coverage of AI-R, %", 1),
+}
 
 
 def rows(result: SimulationResult) -> Table:
@@ -22,7 +29,7 @@ def rows(result: SimulationResult) -> Table:
         headings=["gate", "required", "measured", "standard error", ""],
         rows=[_gate(one) for one in result.gates],
         notes=[verdict(result)],
-        further=[_accuracies(result), _tests(result)],
+        further=[_accuracies(result), *_fixed_banks(result), _tests(result)],
     )
 
 
@@ -67,6 +74,24 @@ def _accuracy(name: str, of: Accuracy) -> list[str]:
 
 def with_error(of: Estimated, digits: int) -> str:
     return f"{of.value:.{digits}f} ± {of.se:.{digits}f}"
+
+
+def _fixed_banks(result: SimulationResult) -> list[Table]:
+    banks = result.fixed_banks
+    if not banks:
+        return []
+    note = (
+        f"Above, an item's difficulty errs anew for each examinee, so that it averages out. Here each of {len(banks)} "
+        f"banks has one error an item for all of its examinees, at most {banks[0].examinees:,}, as a real bank has. "
+        "No gate."
+    )
+    headings = ["over fixed banks", "lowest", "highest", "standard error of one"]
+    return [Table(headings=headings, rows=[_over_banks(one) for one in over_banks(banks)], notes=[note])]
+
+
+def _over_banks(one: OverBanks) -> list[str]:
+    name, digits = OVER_BANKS[one.name]
+    return [name, *(f"{value:.{digits}f}" for value in (one.low, one.high, one.se))]
 
 
 def _tests(result: SimulationResult) -> Table:
