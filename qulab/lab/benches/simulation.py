@@ -172,7 +172,7 @@ def extra(run: SavedRun) -> dict[str, Any]:
     return {
         "gates": gates(result),
         "components": [(bank(result.bank).component(one.name).title, one) for one in result.components],
-        "missed": len(result.missed),
+        "missed": len(result.missed) - len(result.by_chance),
         "over_banks": [_over_banks(one) for one in over_banks(result.fixed_banks)],
         "by_chance": [_names()[gate.name][0] for gate in result.by_chance],
         "filled": Filled(
@@ -195,7 +195,7 @@ WORKBENCH = Workbench(
     experiment=EXPERIMENT,
     result=SimulationResult,
     section=THE_TEST,
-    title=gettext_lazy("Try it: two thousand people whose abilities are known"),
+    title=gettext_lazy("Try it: people whose abilities are known"),
     text=gettext_lazy(
         "Simulated people take the whole test, on the real item bank. Through the services each is a person of a "
         "scratch database, and each answer a transaction; the pure core asks and estimates the same without one."
