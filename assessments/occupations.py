@@ -1,7 +1,7 @@
 """Every figure for an occupation comes from the table beside this file, which names its sources and years.
 
-A search finds titles by their words, whole, begun or mistyped, and codes by how they begin. What it does not find it
-does not guess at.
+A search finds titles by their words, whole, begun or mistyped, codes by how they begin, and what is called otherwise
+every day by EVERYDAY. What it does not find it does not guess at.
 """
 
 import csv
@@ -18,6 +18,38 @@ CODE_DIGITS = 6
 # A whole code somewhere, or one that is begun and nothing else: "15 years" is none.
 CODE = re.compile(r"\d\d[-–.\s]?\d{4}|^\s*\d\d[-–.\s]?\d{0,3}\s*$", re.ASCII)
 SMALL_WORDS = {"a", "all", "an", "and", "except", "for", "in", "of", "on", "or", "other", "the", "to", "with"}
+
+# What people call their work, as `words` has it, where no title says so. Whose work is not in the table is not here.
+EVERYDAY = {
+    "attorney": ["23-1011"],
+    "barrister": ["23-1011"],
+    "builder": ["47-2061"],
+    "coder": ["15-1252", "15-1251", "15-1254"],
+    "cop": ["33-3051"],
+    "copywriter": ["27-3043"],
+    "dba": ["15-1242"],
+    "developer": ["15-1252", "15-1254"],
+    "doctor": ["29-1215"],
+    "estate agent": ["41-9022"],
+    "gp": ["29-1215"],
+    "help desk": ["15-1232"],
+    "hr": ["13-1071", "11-3121"],
+    "joiner": ["47-2031"],
+    "journalist": ["27-3023"],
+    "physiotherapist": ["29-1123"],
+    "programmer": ["15-1251", "15-1252"],
+    "qa": ["15-1253"],
+    "realtor": ["41-9022"],
+    "recruiter": ["13-1071"],
+    "salesman": ["41-2031"],
+    "saleswoman": ["41-2031"],
+    "shop assistant": ["41-2031"],
+    "software engineer": ["15-1252"],
+    "solicitor": ["23-1011"],
+    "sysadmin": ["15-1244"],
+    "trucker": ["53-3032"],
+    "ux": ["15-1255"],
+}
 
 TABLE = Path(__file__).parent / "data" / "occupations.csv"
 SOURCES = {  # as the table names them
@@ -82,13 +114,16 @@ def find(code: str) -> Occupation:
 
 
 def search(text: str, limit: int = MOST_FOUND) -> list[Occupation]:
-    """Occupations of a code that begins like one in the text, then of titles with its words; the best first.
+    """Occupations of a code that begins like one in the text, then those that are called so every day, then of
+    titles with its words; the best first.
 
     Where no title has all of the words, those that have most of them.
     """
     digits = _digits(text)
     by_code = [one for one in _by_code(digits) if _shared(digits, one) >= min(len(digits), CODE_DIGITS - 1)]
-    found = dict.fromkeys(one.code for one in [*by_code, *_by_title(words(text))])
+    asked = words(text)
+    called_so = EVERYDAY.get(" ".join(asked), [])
+    found = dict.fromkeys([*(one.code for one in by_code), *called_so, *(one.code for one in _by_title(asked))])
     return [OCCUPATIONS[code] for code in list(found)[:limit]]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from assessments.occupations import MOST_FOUND, OCCUPATIONS, UnknownOccupation, find, search
+from assessments.occupations import EVERYDAY, MOST_FOUND, OCCUPATIONS, UnknownOccupation, find, search, words
 
 
 def found(text: str) -> list[str]:
@@ -43,6 +43,21 @@ class TestSearch:
     def test_finds_the_codes_that_begin_like_a_part_of_one(self) -> None:
         assert found("29-11") == ["29-1123", "29-1141", "29-1171"]
         assert found("23") == [code for code in OCCUPATIONS if code.startswith("23")]
+
+    @pytest.mark.parametrize("called", EVERYDAY)
+    def test_finds_what_is_called_otherwise_every_day(self, called: str) -> None:
+        assert " ".join(words(called)) == called
+        assert found(called)[: len(EVERYDAY[called])] == EVERYDAY[called]
+
+    @pytest.mark.parametrize(
+        ("text", "best"), [("Doctor", "29-1215"), ("coders", "15-1252"), ("teacher", "25-2021"), ("nurse", "29-1141")]
+    )
+    def test_finds_everyday_words_beside_those_of_titles(self, text: str, best: str) -> None:
+        assert found(text)[0] == best
+
+    @pytest.mark.parametrize("text", ["cashier", "chef"])
+    def test_finds_nothing_for_work_that_is_not_in_the_table(self, text: str) -> None:
+        assert found(text) == []
 
     def test_wants_all_words_where_a_title_has_them(self) -> None:
         assert found("computer programmer") == ["15-1251"]
