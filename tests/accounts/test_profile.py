@@ -227,7 +227,7 @@ class TestDelete:
         shown = words(await browser.get("/accounts/delete"))
         answer = await post(browser, "delete", password=PASSWORD)
 
-        assert counted(shown) == {"Tests": 0, "Assessments": 1, "Questions and answers": 0, "Scores": 3}
+        assert counted(shown) == {"Tests begun": 0, "Questions asked": 0, "Scores": 3}
         assert answer["Location"] == "/accounts/gone"
         async with database.reading() as session:
             left = (await session.scalars(select(User.id))).all()
@@ -257,7 +257,7 @@ class TestDelete:
         async with database.reading() as session:
             asked = await session.scalar(select(func.count()).select_from(Response))
 
-        expected = {"Tests": 2, "Assessments": 4, "Questions and answers": (asked or 0) - 1, "Scores": 1}
+        expected = {"Tests begun": 2, "Questions asked": (asked or 0) - 1, "Scores": 1}
         assert counted(words(await browser.get("/accounts/profile"))) == expected
         assert counted(words(await browser.get("/accounts/delete"))) == expected
         await post(browser, "delete", password=PASSWORD)
