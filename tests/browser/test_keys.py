@@ -5,7 +5,9 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
+from . import taking
 from .sites import Sites
+from .test_accounts import sign_up
 
 GOES_TO = {
     "0": "A data layer you can take apart while it runs",
@@ -47,6 +49,25 @@ class TestGo:
 
         await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
         assert page.url == f"{sites.lab}/lab/glossary"
+
+
+class TestQuestion:
+    async def test_none_leaves_it_and_loses_what_was_chosen(self, page: Page, sites: Sites) -> None:
+        await sign_up(page, sites)
+        await taking.begin(page)
+        await taking.until(taking.ONE_OF)(page)
+        asked_at = page.url
+        await taking.choose(page)
+
+        await keys(page, "g0gr")
+        await keys(page, "t")  # the keys before it were dealt with when this one shows
+
+        await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        assert page.url == asked_at
+        await expect(taking.controls(page, taking.ONE_OF).first).to_be_checked()
+        await page.keyboard.press("?")
+        named = await page.get_by_role("dialog").locator("kbd:visible").all_inner_texts()
+        assert "g" not in named
 
 
 class TestSearch:

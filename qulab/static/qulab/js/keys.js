@@ -1,5 +1,6 @@
 /* A key does what a visible control does, by pressing that control: nothing can be done by keys alone.
-   Whoever types, or holds Ctrl, Alt or Meta, means something else. */
+   Whoever types, or holds Ctrl, Alt or Meta, means something else; and no key leaves a question, where what was
+   chosen would be lost. */
 
 const PAUSE = 1500; // milliseconds between the two keys of g 1
 const TYPING = "input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]";
@@ -46,7 +47,7 @@ function act(key) {
     forgetting = setTimeout(() => (pending = ""), PAUSE);
     return false;
   }
-  if (sequence.length > 1) return press(`[data-keys="${CSS.escape(sequence)}"]`);
+  if (sequence.length > 1) return !document.querySelector(".asking") && press(`[data-keys="${CSS.escape(sequence)}"]`);
   return Object.hasOwn(ACTIONS, key) && ACTIONS[key]();
 }
 
