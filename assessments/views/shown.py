@@ -1,24 +1,25 @@
 """What a template gets of a question: neither its key nor its level, its rationale or its id in the bank."""
 
+import re
 from enum import StrEnum
 
 import msgspec
 
 from assessments.bank import AnyItem, Bank, Choice, Multiple, Numeric, Ordering, bank
 from assessments.scoring import COMPONENTS
-from assessments.selection import LEAST_ITEMS, MOST_ITEMS
+from assessments.selection import MOST_ITEMS
 from assessments.selectors import SittingNow
 
+COLUMNS = re.compile(r"\S {2,}\S")  # spaces within a line; those that it begins with indent it
 KINDS = {Choice: "choice", Multiple: "multiple", Ordering: "ordering", Numeric: "numeric"}
 
 
 class Mark(StrEnum):
-    """Of one question in the picture of a part: a part has LEAST_ITEMS at least, and more where they are needed."""
+    """Of one question in the picture of a part, which has room for the most. Few parts end much sooner."""
 
     DONE = "done"
     NOW = "now"
-    SURE = "sure"
-    MAYBE = "maybe"
+    LATER = "later"
 
 
 class PartShown(msgspec.Struct, frozen=True):
@@ -35,15 +36,11 @@ class Question(msgspec.Struct, frozen=True):
     about: str
     stem: str
     exhibit: str
+    is_table: bool  # the exhibit
     unit: str
     position: int
     step: int
     parts: list[PartShown]
-
-    @property
-    def may_be_the_last(self) -> bool:
-        """Whether the part can end with this question."""
-        return self.position >= LEAST_ITEMS
 
     @property
     def is_the_last(self) -> bool:
@@ -61,6 +58,7 @@ def question_of(now: SittingNow) -> Question:
         about=component.about,
         stem=item.stem,
         exhibit=item.exhibit,
+        is_table=is_table(item.exhibit),
         unit=item.unit if isinstance(item, Numeric) else "",
         position=now.position,
         step=now.step,
@@ -70,6 +68,12 @@ def question_of(now: SittingNow) -> Question:
 
 def item_of(now: SittingNow) -> AnyItem:
     return bank(now.bank_version).items[now.item_id]
+
+
+def is_table(exhibit: str) -> bool:
+    """Whether most of its lines stand in columns, which a line that wraps would tear apart."""
+    lines = exhibit.splitlines()
+    return 2 * sum(bool(COLUMNS.search(line)) for line in lines) > len(lines)
 
 
 def parts_of(now: SittingNow) -> list[PartShown]:
@@ -86,6 +90,4 @@ def _part(released: Bank, name: str, number: int, now: SittingNow) -> PartShown:
 def _mark(position: int, now: int) -> Mark:
     if position < now:
         return Mark.DONE
-    if position == now:
-        return Mark.NOW
-    return Mark.SURE if position <= LEAST_ITEMS else Mark.MAYBE
+    return Mark.NOW if position == now else Mark.LATER

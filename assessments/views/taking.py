@@ -12,7 +12,7 @@ from assessments import sittings
 from assessments.forms import AnswerForm, answer_form
 from assessments.models import Status
 from assessments.progress import Outdated
-from assessments.selection import LEAST_ITEMS, MOST_ITEMS
+from assessments.selection import MOST_ITEMS
 from assessments.selectors import SittingNow, sitting_of
 from assessments.views.common import page, show, to
 from assessments.views.shown import item_of, question_of
@@ -89,5 +89,5 @@ def _outdated(request: DatabaseRequest, now: SittingNow) -> HttpResponseBase:
 
 def _ask(request: DatabaseRequest, now: SittingNow, form: AnswerForm) -> HttpResponseBase:
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
-    context = {"question": question_of(now), "form": form, "least": LEAST_ITEMS, "most": MOST_ITEMS}
+    context = {"question": question_of(now), "form": form, "most": MOST_ITEMS}
     return show(request, "question", context, status=status)

@@ -69,11 +69,26 @@ async def test_a_refused_answer_says_why_and_loses_nothing(page: Page, sites: Si
     stem = await page.locator("#stem").inner_text()
 
     await taking.send(page)
-    await expect(page.get_by_role("alert")).to_contain_text("Nothing is recorded yet.")
+    await expect(page.get_by_role("alert")).to_contain_text("This answer is not recorded yet.")
+    await expect(page.get_by_role("alert")).to_be_focused()
+    await expect(page).to_have_title(re.compile("^Not recorded · Question 1 · "))
     await expect(page.locator("#stem")).to_have_text(stem)
     await taking.answer(page)
 
     await expect(page.locator(".kicker")).to_contain_text("Question 2")
+
+
+async def test_on_a_phone_the_question_comes_first(page: Page, sites: Sites) -> None:
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await to_the_first_question(page, sites)
+
+    stem = await page.locator("#stem").bounding_box()
+    assert stem
+    assert stem["y"] < 844 / 3
+    await expect(page.get_by_role("navigation")).to_have_count(0)
+    await expect(page.get_by_role("link", name="Skip to the content")).to_have_count(1)
+    await page.get_by_role("link", name="Save and leave").click()
+    await expect(page.get_by_role("navigation", name="Sections")).to_be_visible()
 
 
 async def test_two_tabs_cannot_answer_twice(page: Page, sites: Sites) -> None:
