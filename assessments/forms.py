@@ -16,6 +16,7 @@ from qulab.db.base import ID_LENGTH
 NUMBER = re.compile(r"[-+]?(\d{1,3}( \d{3})+|\d+)(\.\d+)?|[-+]?\.\d+", re.ASCII)
 SPACES = re.compile(r"\s+")
 LONGEST_NUMBER = 40  # characters, with its unit
+NO_OCCUPATION = _("Choose an occupation.")
 NO_NUMBER = _("Write a number like 12 or 0.75.")
 NO_OPTION = _("This is not one of the options. Choose one that is shown here.")
 
@@ -23,12 +24,12 @@ NO_OPTION = _("This is not one of the options. Choose one that is shown here.")
 class OccupationField(forms.CharField):
     """A SOC code of the table. Not a ChoiceField: for an unknown one the message names near matches."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, missing: Any = NO_OCCUPATION, **kwargs: Any) -> None:
         super().__init__(
             label=_("Occupation"),
             max_length=20,
             error_messages={
-                "required": _("Choose an occupation."),
+                "required": missing,
                 "max_length": _("A code of an occupation has at most %(limit_value)d characters."),
             },
             **kwargs,
@@ -73,7 +74,7 @@ class ScoreForm(forms.Form):
 
 
 class BeginForm(forms.Form):
-    occupation_code = OccupationField()
+    occupation_code = OccupationField(missing=_("Choose an occupation: search above, or open the list."))
 
 
 class AnswerForm(forms.Form):

@@ -69,6 +69,12 @@ async def overview_of(session: Session, user_id: str) -> Overview:
     return Overview(open_one, [ListedScore.of(score) for score in scores])
 
 
+async def last_occupation_of(session: Session, user_id: str) -> str:
+    """The code of a person's latest score; "" where they have none."""
+    latest = await AIRScoreRepository(session).listed(user_id, limit=1)
+    return latest[0].occupation_code if latest else ""
+
+
 async def score_of(session: Session, *, user_id: str, score_id: str) -> AIRScoreSnapshot:
     """A person's own score. Raises NotFound, for another person's too."""
     score = await AIRScoreRepository(session).get_by_id(score_id)

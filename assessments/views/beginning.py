@@ -1,6 +1,8 @@
 """Before a test one reads what it is and is not, and chooses an occupation. Nothing is stored until it begins."""
 
+from datetime import datetime
 from http import HTTPStatus
+from typing import Self
 
 import msgspec
 from django.http.response import HttpResponseBase
@@ -11,8 +13,10 @@ from assessments import sittings
 from assessments.bank import bank
 from assessments.forms import BeginForm
 from assessments.occupations import OCCUPATIONS, Occupation, UnknownOccupation, find, search
-from assessments.selection import LEAST_ITEMS, MOST_ITEMS
-from assessments.selectors import overview_of
+from assessments.outcomes import Span
+from assessments.selection import MOST_ITEMS
+from assessments.selectors import last_occupation_of, overview_of
+from assessments.snapshots import ListedScore
 from assessments.views.common import page, show, to
 from assessments.views.shown import parts_of
 from qulab.access import limits
@@ -22,6 +26,7 @@ from qulab.db.middleware import DatabaseRequest
 
 BEGIN = Limit("begin", 30, 3600, _("You have begun tests again and again."))
 LONGEST_SEARCH = 80  # characters
+USUAL_ITEMS = 13  # of a part, at least: the simulation of the bank hardly has a test that ends sooner
 SOC_LENGTH = len("15-1252")  # without what O*NET puts behind it
 
 
@@ -31,8 +36,27 @@ class Choices(msgspec.Struct, frozen=True):
     asked: str
     found: list[Occupation]
     proposed: Occupation | None
+    is_of_last_test: bool  # the proposed one; else the profile has it
     chosen: str
     others: list[Occupation]
+
+
+class ScoreShown(msgspec.Struct, frozen=True):
+    """In whole points, as its own page has them."""
+
+    id: str
+    created_at: datetime
+    occupation: str
+    value: int
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, score: ListedScore) -> Self:
+        known = OCCUPATIONS.get(score.occupation_code)
+        title = known.title if known else score.occupation_code
+        points = Span(score.air_score, score.ci_lower, score.ci_upper).whole
+        return cls(score.id, score.created_at, title, *points)
 
 
 @page()
@@ -42,9 +66,9 @@ async def overview(request: DatabaseRequest) -> HttpResponseBase:
         "open": seen.open,
         "parts": parts_of(seen.open) if seen.open and not seen.open.is_outdated else [],
         "occupation": OCCUPATIONS.get(seen.open.occupation_code) if seen.open else None,
-        "scores": [(score, OCCUPATIONS.get(score.occupation_code)) for score in seen.scores],
+        "scores": [ScoreShown.of(score) for score in seen.scores],
         "components": bank().components,
-        "least": LEAST_ITEMS,
+        "usual": USUAL_ITEMS,
         "most": MOST_ITEMS,
     }
     return show(request, "overview", context)
@@ -70,29 +94,36 @@ async def begin(request: DatabaseRequest) -> HttpResponseBase:
 
 async def _choose(request: DatabaseRequest, form: BeginForm) -> HttpResponseBase:
     await request.db.stop_writing()
-    profile = (await account_of(request.db, me(request).id)).user
     asked = (request.POST.get("q") or request.GET.get("q") or "").strip()[:LONGEST_SEARCH]
+    proposed, is_of_last_test = (None, False) if asked else await _proposed(request)
     context = {
         "form": form,
-        "choices": choices(asked, profile.occupation_code or "", form),
+        "choices": choices(asked, proposed, is_of_last_test, form),
         "total": len(OCCUPATIONS),
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
     return show(request, "begin", context, status=status)
 
 
-def choices(asked: str, of_profile: str, form: BeginForm) -> Choices:
-    """What a search found, else what the profile says, as O*NET writes it too."""
-    proposed = _known(of_profile[:SOC_LENGTH])
+async def _proposed(request: DatabaseRequest) -> tuple[Occupation | None, bool]:
+    """What the profile says, as O*NET writes it too; else that of the last score, and then True."""
+    user_id = me(request).id
+    of_profile = (await account_of(request.db, user_id)).user.occupation_code or ""
+    known = _known(of_profile[:SOC_LENGTH])
+    return (known, False) if known else (_known(await last_occupation_of(request.db, user_id)), True)
+
+
+def choices(asked: str, proposed: Occupation | None, is_of_last_test: bool, form: BeginForm) -> Choices:
+    """What a search found, else what is proposed, else all."""
     found = search(asked) if asked else []
     chosen = form["occupation_code"].value() or ""
-    if not chosen and not asked and proposed:
+    if not chosen and proposed:
         chosen = proposed.code
     elif not chosen and len(found) == 1:
         chosen = found[0].code
     first = found if asked else [proposed] if proposed else []
     others = [one for one in OCCUPATIONS.values() if one not in first]
-    return Choices(asked, found, None if asked else proposed, chosen, others)
+    return Choices(asked, found, proposed, is_of_last_test, chosen, others)
 
 
 def _known(code: str) -> Occupation | None:

@@ -11,10 +11,12 @@ from sqlalchemy import func, select
 from assessments import sittings
 from assessments.bank import AnyItem, bank
 from assessments.models import AIRScore, Assessment, Response, Sitting, Status
+from assessments.outcomes import Span
 from assessments.repositories import SittingRepository
 from assessments.scoring import COMPONENTS
 from assessments.selection import LEAST_ITEMS, MOST_ITEMS
 from assessments.views import beginning
+from assessments.views.shown import is_table
 from outbox.models import DomainEvent
 from qulab.access.limits import Limit
 from qulab.access.person import Person
@@ -113,10 +115,12 @@ class TestTheWholeTest:
         titles = [bank().component(name).title for name in COMPONENTS]
         said = [Page(await _as_answer(asked)).text for asked in seen]
 
-        assert "Question 1 part 1 of 3 8 to 15 in each part" in said[0]
+        assert "Question 1 part 1 of 3 at most 15 in each part" in said[0]
         assert f"Question 1 · {titles[0]}" in said[0]
         assert [title for title in titles if any(f"Question 2 · {title}" in one for one in said)] == titles
         assert sum("Question 1 part" in one for one in said) == 3
+        assert not any("perhaps sooner" in one for one in said)
+        assert all("at most 15 in each part" in one or "the last one of this part" in one for one in said)
 
     async def test_tells_neither_keys_nor_levels_nor_the_names_of_items(
         self, taker: Taker, person: Person, database: Database
@@ -159,15 +163,28 @@ class TestBegin:
         assert "From your profile Registered nurses 29-1141" in page.text
         assert 'value="29-1141" checked' in page.html
 
+    async def test_proposes_the_occupation_of_the_last_score_where_the_profile_has_none(self, taker: Taker) -> None:
+        for code in (OCCUPATION, "29-1141"):
+            await taker.to_the_end(await taker.begin(code))
+
+        page = Page(await taker.client.get("/assess/begin"))
+
+        assert "From your last test Registered nurses 29-1141" in page.text
+        assert 'value="29-1141" checked' in page.html
+        assert "All others (104)" in page.text
+
     async def test_finds_an_occupation_by_its_title(self, taker: Taker) -> None:
         page = Page(await taker.client.get("/assess/begin", {"q": "software"}))
 
         assert "2 occupations for “software”, the nearest first Software developers 15-1252" in page.text
+        assert "All others (103)" in page.text
+        assert page.html.count('type="radio"') == 105
 
     async def test_says_where_nothing_is_found_what_to_do(self, taker: Taker) -> None:
         page = Page(await taker.client.get("/assess/begin", {"q": "<zzz>"}))
 
-        assert "Nothing is like “<zzz>” among the 105 occupations. Try a broader word" in page.text
+        assert "Nothing is like “<zzz>” among the 105 occupations. They go by their official titles" in page.text
+        assert "All 105 occupations" in page.text
         assert page.html.count('type="radio"') == 105
 
     async def test_stores_nothing_before_it_is_pressed(self, taker: Taker, database: Database) -> None:
@@ -197,7 +214,7 @@ class TestBegin:
     @pytest.mark.parametrize(
         ("fields", "said"),
         [
-            ({}, "Choose an occupation."),
+            ({}, "Choose an occupation: search above, or open the list."),
             ({"occupation_code": "15-1299"}, "15-1252 Software developers"),
             ({"occupation_code": "nobody"}, "Choose one by its title, or by a SOC code such as 15-1252."),
             ({"occupation_code": "x" * 21}, "at most 20 characters"),
@@ -219,7 +236,10 @@ class TestOverview:
     async def test_says_what_the_test_is_and_is_not(self, taker: Taker) -> None:
         page = Page(await taker.client.get("/assess/"))
 
-        assert "Three parts of 8 to 15 questions, about 25 minutes in all." in page.text
+        assert "Three parts of up to 15 questions, most often 13 to 15; about 40 minutes in all." in page.text
+        assert "every question needs an answer, and none can be skipped" in page.text
+        assert "right only with all of them and no others" in page.text
+        assert "It compares you with no other people" in page.text
         assert "Never for hiring, promotion or admission" in page.text
         assert "None yet." in page.text
         assert page.links("Begin the test") == ["/assess/begin"]
@@ -241,7 +261,22 @@ class TestOverview:
 
         assert page.links("20") == ends[::-1]
         assert "Registered nurses" in page.text.partition("Software developers")[0]
+        assert page.text.index("Your scores") < page.text.index("How it goes")
         assert page.links("Take the test again") == ["/assess/begin"]
+
+    async def test_lists_a_score_as_its_own_page_has_it(self, taker: Taker, database: Database) -> None:
+        _seen, result = await taker.to_the_end(await taker.begin())
+        async with database.reading() as session:
+            score = await session.scalar(select(AIRScore))
+        assert score is not None
+        value, low, high = Span(score.air_score, score.ci_lower, score.ci_upper).whole
+
+        page = Page(await taker.client.get("/assess/"))
+
+        at = f"{score.created_at:%Y-%m-%d %H:%M}"
+        assert f"{at} Software developers {value} {low}–{high}" in page.text
+        assert f'aria-label="{at}, Software developers">{at}</a>' in page.html
+        assert f"{value}, likely between {low} and {high}" in Page(await taker.client.get(result["Location"])).text
 
     async def test_is_linked_for_whoever_is_signed_in_alone(self, browser: AsyncClient, taker: Taker) -> None:
         profile = Page(await taker.client.get("/accounts/profile"))
@@ -250,6 +285,15 @@ class TestOverview:
         assert profile.links("Your test") == ["/assess/"]
         assert profile.links("To the test and your scores") == ["/assess/"]
         assert not nobody.links("Your test")
+
+    async def test_is_led_to_by_signing_in_where_the_lab_is_open(self, taker: Taker, settings: Any) -> None:
+        settings.LAB = "open"
+        nobody = Page(await AsyncClient().get("/lab/glossary"))
+        known = Page(await taker.client.get("/lab/glossary"))
+
+        assert nobody.links("Take the test") == ["/accounts/sign-in?next=/assess/"]
+        assert known.links("Your test") == ["/assess/"]
+        assert not known.links("Take the test")
 
 
 class TestResume:
@@ -374,7 +418,8 @@ class TestBadForm:
         page, again = Page(answer), Asked(answer.content.decode())
         assert page.status == 422
         assert said in page.text
-        assert "Nothing is recorded yet." in page.text
+        assert "This answer is not recorded yet." in page.text
+        assert "<title>Not recorded · Question" in page.html
         assert again.fields() == asked.fields()
         assert await stored(database) == before
 
@@ -536,6 +581,18 @@ async def _status(database: Database, asked: Asked) -> str:
         parts = set(await session.scalars(select(Assessment.status).where(Assessment.sitting_id == sitting.id)))
     assert parts == {sitting.status}
     return sitting.status
+
+
+class TestExhibit:
+    def test_wraps_where_its_lines_are_not_columns(self) -> None:
+        exhibits = {item.exhibit: item.id for item in bank().items.values() if item.exhibit}
+
+        prose = {name for exhibit, name in exhibits.items() if not is_table(exhibit)}
+
+        assert prose == {"pro-08", "pro-15", "pro-16", "ver-06", "ver-11"}
+
+    def test_that_is_none_is_no_table(self) -> None:
+        assert not is_table("")
 
 
 class TestOutdated:

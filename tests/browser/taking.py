@@ -56,7 +56,7 @@ async def begin(page: Page, occupation: str = "Software developers") -> None:
     """From any page, by the sidebar, to the first question."""
     await page.get_by_role("link", name="Your test", exact=True).click()
     await page.get_by_role("link", name=BEGIN).click()
-    await page.get_by_label("Search by title or SOC code").fill(occupation)
+    await page.get_by_label("Search by job title").fill(occupation)
     await page.get_by_role("button", name="Search", exact=True).click()
     await page.get_by_role("radio", name=occupation).check()
     await page.get_by_role("button", name="Begin the test", exact=True).click()

@@ -22,10 +22,10 @@ def see_other(address: str, statements: int) -> Case:
 ASSESSING: dict[str, list[Case]] = {
     "assess/": [Case("/assess/", 3)],
     "assess/begin": [
-        Case("/assess/begin", 2),
-        Case("/assess/begin?q=nurse", 2),
+        Case("/assess/begin", 3),  # the profile has no occupation, so the last score is asked
+        Case("/assess/begin?q=nurse", 1),
         post("/assess/begin", 4, OCCUPATION, 303),  # a test is open
-        post("/assess/begin", 2, status=422),
+        post("/assess/begin", 3, status=422),
     ],
     "assess/<str:sitting_id>": [
         Case("/assess/{sitting}", 2),
