@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from django.utils.translation import gettext as _
 
+from assessments.occupations import OCCUPATIONS
 from assessments.outcomes import Span
 from assessments.repositories import AIRScoreRepository
 from assessments.scoring import INPUT_VERSION
@@ -23,6 +24,12 @@ class Past(msgspec.Struct, frozen=True):
     @property
     def span(self) -> Span:
         return Span(self.score.air_score, self.score.ci_lower, self.score.ci_upper)
+
+    @property
+    def occupation(self) -> str:
+        """Its title; its code where this release has no such occupation."""
+        code = self.score.occupation_code
+        return OCCUPATIONS[code].title if code in OCCUPATIONS else code
 
     @property
     def is_given(self) -> bool:
@@ -61,6 +68,7 @@ def _comparison(before: Past, now: Past) -> str:
     told = [_change(difference), _overlap(before.span.overlaps(now.span))]
     if before.score.occupation_code != now.score.occupation_code:
         told.append(_("The two are for different occupations, so some of the difference is theirs and not yours."))
+        told.append(_own_part(before.score.vr_score, now.score.vr_score))
     if before.score.parameter_version != now.score.parameter_version:
         told.append(_("They were not calculated in the same way, so the difference says little."))
     return " ".join(told)
@@ -73,6 +81,14 @@ def _change(difference: float) -> str:
     if difference > 0:
         return _("This score is %(points)s points above the one before it.") % words
     return _("This score is %(points)s points below the one before it.") % words
+
+
+def _own_part(before: float, now: float) -> str:
+    """What is compared without the occupation."""
+    told = {"before": f"{before:.1f}", "now": f"{now:.1f}"}
+    if told["before"] == told["now"]:
+        return _("Your own part (V) stayed at %(now)s.") % told
+    return _("Your own part (V) went from %(before)s to %(now)s.") % told
 
 
 def _overlap(overlap: bool) -> str:

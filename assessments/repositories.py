@@ -49,6 +49,7 @@ LISTED = select(
     AIRScore.id,
     AIRScore.occupation_code,
     AIRScore.air_score,
+    AIRScore.vr_score,
     AIRScore.ci_lower,
     AIRScore.ci_upper,
     AIRScore.parameter_version,

@@ -15,6 +15,7 @@ class ListedScore(msgspec.Struct, frozen=True):
     id: str
     occupation_code: str
     air_score: float
+    vr_score: float
     ci_lower: float
     ci_upper: float
     parameter_version: str
