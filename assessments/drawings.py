@@ -1,7 +1,7 @@
 """A drawing is paths and texts, each with its class: a template needs no arithmetic, and colour never speaks alone.
 
 A filled dot is a value, a bar its interval, a filled square a right answer, an empty one a missed answer, and a notch
-below the squares what was expected.
+below the squares what was expected. Hatched is what cannot be.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,7 @@ from django.utils.formats import date_format
 
 from assessments.history import History, Past
 from assessments.outcomes import Span, SubdomainResult
+from assessments.shares import Unreachable
 
 
 class Path(msgspec.Struct, frozen=True):
@@ -37,6 +38,7 @@ class Drawing(msgspec.Struct, frozen=True):
 
 
 HALF_A_DAY = 38  # how far a date reaches to each side of its place
+HATCHED, APART = 10, 6  # the height of a hatching, and what is between its strokes
 EDGE = 30  # on both sides of a scale: room for the number beside an interval
 
 
@@ -50,16 +52,17 @@ class Line(msgspec.Struct, frozen=True):
         return round(self.start + points / 100 * (self.end - self.start), 1)
 
 
-def score_scale(span: Span) -> list[Drawing]:
-    """The score on its scale, with its interval."""
-    return [_score_scale(span, "wide", 704, 10), _score_scale(span, "narrow", 340, 20)]
+def score_scale(span: Span, unreachable: Sequence[Unreachable] = ()) -> list[Drawing]:
+    """The score on its scale, with its interval; hatched where it cannot be."""
+    return [_score_scale(span, unreachable, "wide", 704, 10), _score_scale(span, unreachable, "narrow", 340, 20)]
 
 
-def _score_scale(span: Span, name: str, width: int, labelled: int) -> Drawing:
+def _score_scale(span: Span, unreachable: Sequence[Unreachable], name: str, width: int, labelled: int) -> Drawing:
     line, middle, floor = Line(EDGE, width - EDGE), 54, 92
     low, value, high = line.at(span.low), line.at(span.value), line.at(span.high)
     ticks = [f"M{line.at(tick)},{floor}v{8 if tick % labelled == 0 else 4}" for tick in range(0, 101, 5)]
     paths = [
+        *(Path(_hatch(line.at(one.low), line.at(one.high), floor), "hatch") for one in unreachable),
         Path(f"M{line.start},{floor}H{line.end}", "base"),
         Path("".join(ticks), "base"),
         Path(f"M{low},{middle - 11}H{high}v22H{low}z", "interval"),
@@ -74,6 +77,14 @@ def _score_scale(span: Span, name: str, width: int, labelled: int) -> Drawing:
         *_beside(line, span, middle, str(lowest), str(highest)),
     ]
     return Drawing(name, width, floor + 30, paths, texts)
+
+
+def _hatch(start: float, end: float, floor: float) -> str:
+    """On the scale, closed on the right and on the left: where it ends is part of what it says."""
+    sides = f"M{start},{floor - HATCHED}V{floor}M{end},{floor - HATCHED}V{floor}"
+    # A stroke leans as far as it is high; what would lean over the end is left out.
+    count = max(int((end - start - HATCHED) / APART) + 1, 0)
+    return sides + "".join(f"M{start + APART * one:g},{floor}l{HATCHED},-{HATCHED}" for one in range(count))
 
 
 def _beside(line: Line, span: Span, middle: float, lowest: str, highest: str) -> Iterator[Text]:

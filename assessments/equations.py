@@ -9,7 +9,9 @@ import msgspec
 from django.utils.translation import gettext as _
 
 from assessments.occupations import HRWeights
-from assessments.results import Calculation, Figures, Result
+from assessments.outcomes import ComponentResult
+from assessments.results import Figures, Result
+from assessments.shares import Calculation
 
 SYNERGY, AIR = r"\text{Synergy}", r"\text{AI-R}"
 
@@ -39,15 +41,22 @@ def _each(result: Result, calculation: Calculation) -> Iterator[Equation]:
 def _person(result: Result, calculation: Calculation) -> Equation:
     first, *others = (_times(one.weight, one.combined) for one in result.components)
     words = _(
-        "What the test says: the three components by their weights. Each is first drawn a little towards what the "
-        "other two say, as abilities of one person go together (ρ = %(correlation)s)."
+        "What the test says: the three components by their weights. A component by itself is drawn towards the middle, "
+        "50. Here it is drawn towards what the other two let one expect instead, as abilities of one person go "
+        "together (ρ = %(correlation)s). %(each)s."
     )
+    each = "; ".join(map(_alone_and_here, result.components))
     return Equation(
         _("The person"),
-        words % {"correlation": f"{calculation.parameters.correlation:g}"},
+        words % {"correlation": f"{calculation.parameters.correlation:g}", "each": each},
         r"V^R = \sum_k w_k \, S_k^{*}",
         _lines(f"V^R = {first} + {others[0]}", f"+ {others[1]} = {result.score.vr_score:.2f}"),
     )
+
+
+def _alone_and_here(one: ComponentResult) -> str:
+    words = _("%(title)s: %(alone)s by itself, %(here)s here")
+    return words % {"title": one.title, "alone": f"{one.span.value:.1f}", "here": f"{one.combined:.1f}"}
 
 
 def _occupation(hr: float, figures: Figures | None) -> Equation:

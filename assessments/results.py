@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from assessments.advice import Recommendation, recommendations
@@ -29,11 +28,11 @@ from assessments.scoring import (
     Parameters,
     Score,
     UnknownFormula,
-    combine,
     component_score,
     readiness,
     recalculate,
 )
+from assessments.shares import Calculation, Unreachable, cut_off, shares_sentence, unreachable
 from assessments.snapshots import AIRScoreSnapshot
 
 # What reading metadata may end in that another release wrote, or a hand.
@@ -88,15 +87,6 @@ class Figures(Occupation, frozen=True):
         return f"${self.wage_usd:,}"
 
 
-class Calculation(msgspec.Struct, frozen=True):
-    """What the formula was given, and what it came to before the scale ended, in points."""
-
-    parameters: Parameters
-    vr_se: float
-    raw: float
-    half_width: float
-
-
 class Result(msgspec.Struct, frozen=True):
     score: AIRScoreSnapshot
     lack: Lack | None
@@ -123,17 +113,22 @@ class Result(msgspec.Struct, frozen=True):
         return str(LACKS[self.lack]) if self.lack else ""
 
     @property
+    def shares(self) -> Calculation | None:
+        """None where the stored parts do not add up to the stored score."""
+        return self.calculation if self.calculation and self.calculation.gives(self.score.air_score) else None
+
+    @property
+    def shares_sentence(self) -> str:
+        return shares_sentence(self.shares, is_given=self.lack is Lack.ANSWERS) if self.shares else ""
+
+    @property
+    def unreachable(self) -> list[Unreachable]:
+        return unreachable(self.span, self.shares.reach) if self.shares else []
+
+    @property
     def ends(self) -> list[str]:
-        """What the scale cut off, in sentences."""
-        told = []
-        if self.calculation and self.calculation.raw > 100:
-            words = _("The formula gave %(raw)s; the scale ends at 100, and the score with it.")
-            told.append(words % {"raw": f"{self.calculation.raw:.1f}"})
-        if self.score.ci_upper >= 100:
-            told.append(_("The interval is cut off at 100, where the scale ends."))
-        if self.score.ci_lower <= 0:
-            told.append(_("The interval is cut off at 0, where the scale begins."))
-        return told
+        """Where the score cannot be, and what the scale cut off, in sentences."""
+        return [one.sentence for one in self.unreachable] + cut_off(self.span, self.calculation)
 
     @property
     def comes_out_again(self) -> bool | None:
@@ -193,8 +188,8 @@ class _Formula(msgspec.Struct, frozen=True):
     def calculation(self, score: AIRScoreSnapshot) -> Calculation:
         by = self.parameters
         _vr, vr_se = self.readiness(by)
-        raw = combine(score.vr_score, score.hr_score, score.synergy_score, by)
-        return Calculation(by, vr_se, raw, Z_95 * (by.alpha + by.beta * self.hr * ALIGNMENT / 100) * vr_se)
+        half_width = Z_95 * (by.alpha + by.beta * self.hr * ALIGNMENT / 100) * vr_se
+        return Calculation(by, score.vr_score, score.hr_score, score.synergy_score, vr_se, half_width)
 
     def components(self) -> list[ComponentResult]:
         by = self.parameters

@@ -26,7 +26,7 @@ async def result(request: DatabaseRequest, score_id: str) -> HttpResponseBase:
     context = {
         "result": told,
         "occupation": told.figures or OCCUPATIONS.get(score.occupation_code),
-        "scale": drawings.score_scale(told.span),
+        "scale": drawings.score_scale(told.span, told.unreachable),
         "components": [_drawn(one) for one in told.components],
         "equations": equations(told),
         "history": past,

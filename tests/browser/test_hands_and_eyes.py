@@ -7,6 +7,7 @@ from playwright.async_api import Locator, Page, expect
 
 from .person import begin, result
 from .sites import Sites
+from .states import STATES
 
 MOST_STEPS = 40
 FOCUS_IS_SEEN = """() => {
@@ -114,6 +115,19 @@ class TestTheme:
 
         assert await _paper(page) == "rgb(255, 255, 255)"
         assert await page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 29, 33)"
+
+    async def test_closed_numbers_of_a_result_are_printed_and_shown_on_no_screen(
+        self, page: Page, sites: Sites
+    ) -> None:
+        (state,) = [one for one in STATES if str(one) == "result"]
+        await state.reach(page, sites)
+        number = page.locator("#history details:not([open]) td").first
+        shown = "one => one.checkVisibility({contentVisibilityAuto: true}) && one.getBoundingClientRect().height > 0"
+
+        on_screen = await number.evaluate(shown)
+        await page.emulate_media(media="print")
+
+        assert (on_screen, await number.evaluate(shown)) == (False, True)
 
     @pytest.mark.parametrize("scripting", [False])
     async def test_without_javascript_no_button_is_offered_that_would_do_nothing(
