@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from assessments.bank import bank
 from assessments.models import AIRScore
+from assessments.outcomes import Span
 from assessments.scoring import Score, recalculate
 from qulab.access.person import Person
 from qulab.db.base import new_id
@@ -125,8 +126,24 @@ class TestPage:
 
         told = TESTED.metadata["occupation"]
         assert f"${told['wage_usd']:,}" in text
-        assert all(f"percentile {told[f'{name}_percentile']}" in text for name in ("growth", "wage", "exposure"))
+        assert all(f"higher than {told[f'{name}_percentile']} %" in text for name in ("growth", "wage", "exposure"))
         assert all(source.replace("'", "’") in text.replace("'", "’") for source in told["sources"].values())
+
+    async def test_says_how_much_of_the_score_is_the_occupation(self, taker: Taker) -> None:
+        page = await taker.of(TESTED)
+
+        person, occupation, both = 0.6 * TESTED.vr, 0.4 * TESTED.hr, 0.15 * TESTED.synergy
+        assert f"{person:.0f} of these points come from your answers" in page.text
+        assert f"{occupation:.0f} from the figures of the occupation, {both:.0f} from both together." in page.text
+        for told in (f"× 0.6 = {person:.1f}", f"× 0.4 = {occupation:.1f}", f"× 0.15 = {both:.1f}"):
+            assert f"{told} points" in page.text
+
+    async def test_draws_and_says_where_the_score_cannot_be(self, taker: Taker) -> None:
+        wrong = of_answers(all_answers(right=False))
+        page = await taker.of(wrong)
+
+        assert f"cannot be below {int(0.4 * wrong.hr)}: that part of the scale is hatched." in page.text
+        assert page.main.count('class="hatch"') == 2  # wide and narrow
 
     async def test_keeps_to_the_content_security_policy(self, taker: Taker) -> None:
         page = await taker.of(TESTED)
@@ -138,6 +155,7 @@ class TestPage:
         page = await taker.of(of_answers(all_answers(right=True)))
 
         assert "Nothing was missed" in page.text
+        assert "nearer the middle" not in page.text
         assert "advice" not in page.main
 
     async def test_of_a_score_beyond_the_scale_says_so(self, taker: Taker) -> None:
@@ -179,6 +197,15 @@ class TestHistory:
         assert page.main.count('class="past"') == 1
         assert reverse("assessments:result", args=[first.id]) in page.main
 
+    async def test_tells_each_in_numbers_with_the_title_of_its_occupation(self, taker: Taker) -> None:
+        other = of_person(0.4, -0.2, 0.3, occupation="11-9051")
+        await taker.store(other)
+        page = await taker.of(TESTED)
+
+        _value, low, high = Span(other.air, other.ci_lower, other.ci_upper).whole
+        assert f'{other.air:.0f} <span class="soft">{low}–{high}</span></td><td>Food service managers</td>' in page.main
+        assert f"Your own part (V) went from {other.vr:.1f} to" in page.text or f"stayed at {other.vr:.1f}" in page.text
+
     async def test_has_none_of_other_people(self, taker: Taker) -> None:
         await store(taker.database, score(user()))
 
@@ -208,6 +235,13 @@ class TestWhatCannotBeRead:
         assert heading(page).startswith(f"{TESTED.air:.0f}, likely between ")
         assert all(f"{number:.1f}" in page.text for number in (TESTED.vr, TESTED.hr, TESTED.synergy, TESTED.air))
         assert "subdomain-" not in page.main
+
+    async def test_of_a_later_formula_has_no_shares(self, taker: Taker) -> None:
+        page = await taker.of(TESTED, parameter_version="2031.4")
+
+        assert "of these points" not in page.text
+        assert "where it stands among occupations" in page.text
+        assert "× 0.6" not in page.text
 
     async def test_of_given_abilities_it_says_that_they_were_not_tested(self, taker: Taker) -> None:
         page = await taker.of(of_abilities(0.1, 0.2, 0.3))

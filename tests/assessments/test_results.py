@@ -20,6 +20,7 @@ from assessments.history import history
 from assessments.outcomes import Against, ComponentResult, Span, SubdomainResult
 from assessments.results import Lack, result_of
 from assessments.scoring import COMPONENTS, score_many
+from assessments.shares import Unreachable
 from assessments.snapshots import AIRScoreSnapshot
 
 from .scored import all_answers, listed, of_abilities, of_answers, of_person, snapshot
@@ -72,7 +73,7 @@ class TestSentence:
     def test_of_the_lowest_scores_says_that_the_interval_is_cut_off(self) -> None:
         low = result_of(snapshot(of_abilities(-3, -3, -3), ci_lower=0.0))
 
-        assert low.ends == ["The interval is cut off at 0, where the scale begins."]
+        assert low.ends[-1] == "The interval is cut off at 0, where the scale begins."
 
     def test_of_others_says_nothing_of_the_ends(self) -> None:
         assert result_of(snapshot(of_person(0, 0, 0, occupation="13-1071"))).ends == []
@@ -137,7 +138,7 @@ class TestSubdomains:
 
 class TestRecommendations:
     @pytest.mark.parametrize("seed", range(40))
-    def test_are_the_weakest_of_each_component_and_the_weakest_of_all_others(self, seed: int) -> None:
+    def test_are_the_weakest_of_each_component_and_one_more_where_it_is_weak(self, seed: int) -> None:
         result = result_of(snapshot(of_person(*np.random.default_rng(seed).normal(0, 1, 3), seed=seed)))
 
         chosen = [one.cause for one in result.recommendations]
@@ -146,9 +147,32 @@ class TestRecommendations:
         assert [one.gap for one in chosen] == sorted((one.gap for one in chosen), reverse=True)
         missed = [[one for one in part.subdomains if one.missed_levels] for part in result.components]
         weakest = [max(part, key=lambda one: one.gap) for part in missed if part]
-        others = [one for part in missed for one in part if one not in weakest]
+        others = [one for part in missed for one in part if one not in weakest and one.gap >= 0.5]
         expected = [*weakest, *([max(others, key=lambda one: one.gap)] if others else [])]
         assert sorted(one.name for one in chosen) == sorted(one.name for one in expected)
+
+    @pytest.mark.parametrize(("expected", "count"), [(1.49, 1), (1.5, 2)])
+    def test_have_a_second_of_a_component_from_half_a_question_on(self, expected: float, count: int) -> None:
+        first = subdomain("first", right=0, missed=[0], expected=0.9)
+        second = subdomain("second", right=1, missed=[0], expected=expected)
+
+        assert len(recommendations([component("fluency", first, second)])) == count
+
+    @pytest.mark.parametrize(
+        ("expected", "missed", "told"),
+        [
+            (2.6, [1], "2 of 3 right, where 2.6 were expected. The question missed was a hard one."),
+            (2.0, [2], "2 of 3 right, about as many as expected. The question missed was a hard one."),
+            (2.0, [0], "2 of 3 right, about as many as expected. The question missed was one of middle difficulty."),
+            (1.4, [-1], "2 of 3 right, more than the 1.4 expected. The question missed was an easy one."),
+            (2.0, [1, 2], "2 of 4 right, about as many as expected. Only hard ones were missed."),
+            (3.0, [0, 2], "2 of 4 right, where 3.0 were expected. No easy one was missed."),
+        ],
+    )
+    def test_call_fewer_only_what_was_fewer(self, expected: float, missed: list[int], told: str) -> None:
+        (one,) = recommendations([component("fluency", subdomain("a", right=2, missed=missed, expected=expected))])
+
+        assert f"{one.reason}. {one.missed}" == told
 
     def test_stand_in_the_order_of_the_gap_and_name_their_component(self) -> None:
         mild = subdomain("mild", right=1, missed=[0], expected=1.5)
@@ -222,7 +246,8 @@ def tell_all(score: AIRScoreSnapshot) -> Lack | None:
     assert result.ends is not None
     assert result.comes_out_again in {True, False, None}
     assert all(one.practise for one in result.recommendations)
-    drawings.score_scale(result.span)
+    assert result.shares is None or result.shares_sentence
+    drawings.score_scale(result.span, result.unreachable)
     equations(result)
     return result.lack
 
@@ -323,6 +348,15 @@ class TestEquations:
             left, _, right = plain(one.values).rpartition("=")
             assert eval(left.rpartition("=")[2]) == pytest.approx(float(right.replace("±", "")), abs=0.02)
 
+    @pytest.mark.parametrize("thetas", [(1.5, 1.2, 1.8), (2.0, -1.0, 0.1), (-1.5, -1.2, 0.4)])
+    def test_tell_each_component_by_itself_and_as_it_enters(self, thetas: tuple[float, float, float]) -> None:
+        result = result_of(snapshot(of_person(*thetas)))
+
+        words = equations(result)[0].words
+
+        for one in result.components:
+            assert f"{one.title}: {one.span.value:.1f} by itself, {one.combined:.1f} here" in words
+
 
 def plain(latex: str) -> str:
     """A row of numbers and signs."""
@@ -374,6 +408,21 @@ class TestHistory:
 
         assert "different occupations" in history([now, before], now.id).comparison
 
+    def test_of_different_occupations_compares_what_is_not_theirs(self) -> None:
+        before = listed(of_person(0, 0, 0, occupation="11-9051"), vr_score=100.0)
+        now = listed(of_person(0, 0, 0), vr_score=0.0)
+        same = listed(of_person(0, 0, 0), vr_score=100.04)
+
+        assert history([now, before], now.id).comparison.endswith("Your own part (V) went from 100.0 to 0.0.")
+        assert history([same, before], same.id).comparison.endswith("Your own part (V) stayed at 100.0.")
+        assert "Your own part" not in history([now, same], now.id).comparison
+
+    @pytest.mark.parametrize(("code", "told"), [("11-9051", "Food service managers"), ("99-9999", "99-9999")])
+    def test_names_the_occupation_by_its_title_where_there_is_one(self, code: str, told: str) -> None:
+        one = listed(of_person(0, 0, 0), occupation_code=code)
+
+        assert history([one], one.id).scores[0].occupation == told
+
     def test_says_that_the_scores_were_not_made_alike(self) -> None:
         now, before = listed(of_person(0, 0, 0)), listed(of_abilities(0, 0, 0))
 
@@ -401,6 +450,20 @@ class TestDrawings:
         for drawing in drawings.score_scale(Span(value, low, high)):
             assert all(8 <= one.x <= drawing.width - 8 for one in drawing.texts)
             assert {f"{number:.0f}" for number in (value, low, high)} <= {one.text for one in drawing.texts}
+
+    def test_hatch_where_the_score_cannot_be_and_nothing_else(self) -> None:
+        for drawing in drawings.score_scale(Span(29, 21, 37), [Unreachable(0, 29.2, "")]):
+            line = drawings.Line(drawings.EDGE, drawing.width - drawings.EDGE)
+            (hatch,) = [one.d for one in drawing.paths if one.css == "hatch"]
+            starts = [float(place) for place in re.findall(r"M(-?[\d.]+),", hatch)]
+            assert (min(starts), max(starts)) == (line.at(0), line.at(29.2))
+            ends = [float(place) + drawings.HATCHED for place in re.findall(r"M(-?[\d.]+),[\d.]+l", hatch)]
+            assert len(ends) > 5
+            assert max(ends) <= line.at(29.2)
+
+    def test_hatch_nothing_where_the_score_can_be_all_that_is_drawn(self) -> None:
+        for drawing in drawings.score_scale(Span(64, 58, 70)):
+            assert not [one for one in drawing.paths if one.css == "hatch"]
 
     def test_of_a_subdomain_have_a_square_for_each_question(self) -> None:
         drawn = {one.css: one.d for one in drawings.squares(subdomain("a", right=3, missed=[0], expected=2.0)).paths}
