@@ -150,7 +150,9 @@ def _is_of(again: Score, stored: AIRScoreSnapshot) -> bool:
     calculated = (again.air, again.vr, again.hr, again.synergy, again.ci_lower, again.ci_upper)
     row = (stored.air_score, stored.vr_score, stored.hr_score, stored.synergy_score, stored.ci_lower, stored.ci_upper)
     told = (again.metadata["parameter_version"], occupation["code"])
-    return calculated == row and told == (stored.parameter_version, stored.occupation_code)
+    kept = stored.calculation_metadata
+    shown = all(again.metadata[name] == kept.get(name) for name in ("abilities", "vr_se", "clipped"))
+    return shown and calculated == row and told == (stored.parameter_version, stored.occupation_code)
 
 
 # --- Reading the metadata --------------------------------------------------------------------------------------------

@@ -320,6 +320,12 @@ class TestRecord:
     def test_beside_a_row_that_was_changed_does_not(self, changed: dict[str, Any]) -> None:
         assert result_of(snapshot(of_person(0.2, 0.2, 0.2), **changed)).comes_out_again is False
 
+    def test_with_another_estimate_than_its_answers_give_does_not(self) -> None:
+        score = of_person(0.2, 0.2, 0.2)
+        score.metadata["abilities"]["domain"]["theta"] += 0.1
+
+        assert result_of(snapshot(score)).comes_out_again is False
+
     def test_of_given_abilities_names_no_occupation_to_compare(self) -> None:
         given = snapshot(of_abilities(0.2, 0.2, 0.2), occupation_code="11-9051")
 
