@@ -12,19 +12,7 @@ from django.utils.formats import date_format
 from assessments.history import History, Past
 from assessments.outcomes import Span, SubdomainResult
 from assessments.shares import Unreachable
-
-
-class Path(msgspec.Struct, frozen=True):
-    d: str
-    css: str
-    title: str = ""
-
-
-class Text(msgspec.Struct, frozen=True):
-    x: float
-    y: float
-    text: str
-    css: str
+from qulab.drawn import Path, Text
 
 
 class Drawing(msgspec.Struct, frozen=True):

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from qulab.drawn import Path, Text
 from qulab.lab.plots.data import Axis, Bar, Bars
-from qulab.lab.plots.drawing import NARROW, WIDE, Drawing, Path, Sheet, Text
+from qulab.lab.plots.drawing import NARROW, WIDE, Drawing, Sheet
 from qulab.lab.plots.scales import Scale, number, scale, tick_text
 
 THICK, BESIDE, ABOVE = 16, 30, 44  # of a bar; of a row with its label beside the bar, or above it

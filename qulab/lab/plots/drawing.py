@@ -5,24 +5,12 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from django.utils.translation import gettext as _
 
+from qulab.drawn import Path, Text
 from qulab.lab.plots.data import Axis, Plot, Point, Series
 from qulab.lab.plots.scales import Scale, number, scale, tick_text
 from qulab.lab.plots.shapes import path, shaped
 
 MOST_TITLED = 60  # dots that tell their value under the pointer: more would weigh too much
-
-
-class Path(msgspec.Struct, frozen=True):
-    d: str
-    css: str
-    title: str = ""
-
-
-class Text(msgspec.Struct, frozen=True):
-    x: float
-    y: float
-    text: str
-    css: str
 
 
 class Drawing(msgspec.Struct, frozen=True):
