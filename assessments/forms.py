@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from typing import Any
+from typing import Any, TypeAlias
 
 from django import forms
 from django.utils.text import format_lazy
@@ -77,15 +77,7 @@ class BeginForm(forms.Form):
     occupation_code = OccupationField(missing=_("Choose an occupation: search above, or open the list."))
 
 
-class AnswerForm(forms.Form):
-    """An answer to one item. What it calls its fields tells the kind of the item and nothing else of it."""
-
-    def answer(self) -> Answer:
-        """What was answered, where the form is valid."""
-        raise NotImplementedError
-
-
-class ChoiceForm(AnswerForm):
+class ChoiceForm(forms.Form):
     def __init__(self, item: Choice, data: Any = None) -> None:
         super().__init__(data)
         self.fields["letter"] = forms.ChoiceField(
@@ -99,7 +91,7 @@ class ChoiceForm(AnswerForm):
         return letter
 
 
-class MultipleForm(AnswerForm):
+class MultipleForm(forms.Form):
     def __init__(self, item: Multiple, data: Any = None) -> None:
         super().__init__(data)
         self.fields["letters"] = forms.MultipleChoiceField(
@@ -112,7 +104,7 @@ class MultipleForm(AnswerForm):
         return sorted(set(self.cleaned_data["letters"]))
 
 
-class OrderingForm(AnswerForm):
+class OrderingForm(forms.Form):
     """A place for each option, from 1."""
 
     def __init__(self, item: Ordering, data: Any = None) -> None:
@@ -168,7 +160,7 @@ class NumberField(forms.CharField):
         return float(text.replace(" ", "")) + 0.0  # -0 is 0
 
 
-class NumericForm(AnswerForm):
+class NumericForm(forms.Form):
     def __init__(self, item: Numeric, data: Any = None) -> None:
         super().__init__(data)
         self.fields["number"] = NumberField(item.unit)
@@ -176,6 +168,11 @@ class NumericForm(AnswerForm):
     def answer(self) -> Answer:
         number: float = self.cleaned_data["number"]
         return number
+
+
+# An answer to one item. What it calls its fields tells the kind of the item and nothing else of it; `answer()` is what
+# was answered, where the form is valid.
+AnswerForm: TypeAlias = ChoiceForm | MultipleForm | OrderingForm | NumericForm
 
 
 def answer_form(item: AnyItem, data: Any = None) -> AnswerForm:

@@ -15,7 +15,10 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
-    """One question. `level` is its difficulty as its authors declare it, on the scale of θ."""
+    """One question. `level` is its difficulty as its authors declare it, on the scale of θ.
+
+    Each kind has `is_right`, which marks an answer, and `accepts`: whether something can be one, right or wrong.
+    """
 
     GUESSING: ClassVar[float]  # c of the 3PL model: the chance of who knows nothing
 
@@ -24,13 +27,6 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     stem: Text
     exhibit: str = ""  # shown as it stands, in a fixed-width face
     rationale: Text
-
-    def is_right(self, answer: Answer) -> bool:
-        raise NotImplementedError
-
-    def accepts(self, answer: Answer) -> bool:
-        """Whether this can be an answer, right or wrong."""
-        raise NotImplementedError
 
     def normal(self, answer: Answer) -> Answer:
         """An answer as it is stored: two that mean the same are the same."""
