@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from assessments.bank import Answer, AnyItem, Choice, Multiple, Numeric
 from assessments.estimation import DIFFICULTY_SD, DISCRIMINATION, Floats, probability
 from assessments.occupations import OCCUPATIONS
-from assessments.scoring import ALIGNMENT, COMPONENTS, PARAMETERS, combine, component_score
+from assessments.scoring import COMPONENTS, PARAMETERS, combine, component_score, synergy_of
 from assessments.selection import MOST_ITEMS, draws
 from assessments.simulation import Chance
 
@@ -46,7 +46,7 @@ class Examinees(msgspec.Struct, frozen=True, dict=True):
     def air(self) -> Floats:
         """What each would score if their abilities were known: the formula, of the true θ."""
         vr = component_score(self.ability) @ np.array(PARAMETERS.weights)
-        return np.asarray(np.clip(combine(vr, self.hr, vr * self.hr / 100 * ALIGNMENT), 0, 100))
+        return np.asarray(np.clip(combine(vr, self.hr, synergy_of(vr, self.hr)), 0, 100))
 
     def code(self, examinee: int) -> str:
         return CODES[int(self.occupation[examinee])]

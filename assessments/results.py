@@ -19,7 +19,6 @@ from assessments.estimation import Ability, Floats, probability, shrinkage
 from assessments.occupations import HRWeights, Occupation
 from assessments.outcomes import ComponentResult, Span, SubdomainResult
 from assessments.scoring import (
-    ALIGNMENT,
     COMPONENTS,
     INPUT_VERSION,
     KNOWN,
@@ -29,6 +28,7 @@ from assessments.scoring import (
     Score,
     UnknownFormula,
     component_score,
+    half_width,
     readiness,
     recalculate,
 )
@@ -190,8 +190,8 @@ class _Formula(msgspec.Struct, frozen=True):
     def calculation(self, score: AIRScoreSnapshot) -> Calculation:
         by = self.parameters
         _vr, vr_se = self.readiness(by)
-        half_width = Z_95 * (by.alpha + by.beta * self.hr * ALIGNMENT / 100) * vr_se
-        return Calculation(by, score.vr_score, score.hr_score, score.synergy_score, vr_se, half_width)
+        margin = half_width(self.hr, vr_se, by)
+        return Calculation(by, score.vr_score, score.hr_score, score.synergy_score, vr_se, margin)
 
     def components(self) -> list[ComponentResult]:
         by = self.parameters

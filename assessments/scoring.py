@@ -169,18 +169,18 @@ def score_many(theta: Floats, sd: Floats, hr: Floats, parameters: Parameters = P
     if not (np.isfinite(theta).all() and ((sd > 0) & (sd < 1)).all()):
         raise ValueError("abilities need a finite θ and a posterior SD between 0 and 1")
     vr, vr_se = readiness(theta, sd, parameters)
-    synergy = vr * hr / 100 * ALIGNMENT
+    synergy = synergy_of(vr, hr)
     raw = combine(vr, hr, synergy, parameters)
     air = np.clip(raw, 0, 100)
-    half_width = Z_95 * (parameters.alpha + parameters.beta * hr * ALIGNMENT / 100) * vr_se
+    margin = half_width(hr, vr_se, parameters)
     return Scores(
         air=air,
         vr=vr,
         vr_se=vr_se,
         hr=hr,
         synergy=synergy,
-        ci_lower=np.maximum(air - half_width, 0),
-        ci_upper=np.minimum(air + half_width, 100),
+        ci_lower=np.maximum(air - margin, 0),
+        ci_upper=np.minimum(air + margin, 100),
         clipped=air != raw,
     )
 
@@ -188,6 +188,16 @@ def score_many(theta: Floats, sd: Floats, hr: Floats, parameters: Parameters = P
 def combine(vr: Number, hr: Number, synergy: Number, by: Parameters = PARAMETERS) -> Number:
     """AI-R before clipping: α·V + (1 − α)·H + β·Synergy, of numbers or of arrays."""
     return by.alpha * vr + (1 - by.alpha) * hr + by.beta * synergy
+
+
+def synergy_of(vr: Number, hr: Number) -> Number:
+    """Synergy, 0–100: V·H/100·A."""
+    return vr * hr / 100 * ALIGNMENT
+
+
+def half_width(hr: Number, vr_se: Number, by: Parameters = PARAMETERS) -> Number:
+    """Of the 95 % interval, in points: 1.96·(α + β·H·A/100)·SE_V."""
+    return Z_95 * (by.alpha + by.beta * hr * ALIGNMENT / 100) * vr_se
 
 
 def component_score(theta: Number) -> Number:

@@ -10,7 +10,7 @@ import msgspec
 from django.utils.translation import gettext as _
 
 from assessments.outcomes import ROUNDING, Span
-from assessments.scoring import Parameters, combine
+from assessments.scoring import Parameters, combine, synergy_of
 
 HIGHEST = 100  # of the scale
 
@@ -71,7 +71,7 @@ class Calculation(msgspec.Struct, frozen=True):
     @property
     def reach(self) -> Reach:
         """Of this occupation: of nobody's part, and of a whole one."""
-        least, most = (combine(vr, self.hr, vr * self.hr / 100, self.parameters) for vr in (0, HIGHEST))
+        least, most = (combine(vr, self.hr, synergy_of(vr, self.hr), self.parameters) for vr in (0.0, float(HIGHEST)))
         return Reach(_on_scale(least), _on_scale(most))
 
     def gives(self, score: float) -> bool:

@@ -13,11 +13,10 @@ from assessments.baselines import Random, choose_at_random, choose_by_truth
 from assessments.estimation import Floats
 from assessments.examinees import Examinees
 from assessments.pools import ItemPool, pool_of
-from assessments.scoring import COMPONENTS, score_many
+from assessments.scoring import COMPONENTS, Z_95, score_many
 from assessments.selection import LEAST_ITEMS, MOST_ITEMS, PRECISION
 from assessments.simulation import Numbers, Tests, take
 from qulab.lab.experiments.simulation_result import (
-    Z_95,
     Accuracy,
     Bin,
     Comparison,

@@ -9,9 +9,9 @@ import numpy as np
 from msgspec import Meta
 
 from assessments.estimation import Floats
+from assessments.scoring import Z_95
 
 MOST, MOST_SERVED = 20_000, 2_000  # examinees of the pure core, and of the services
-Z_95 = 1.96
 
 
 class SimulationParameters(msgspec.Struct, frozen=True, kw_only=True):
