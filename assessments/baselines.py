@@ -11,17 +11,14 @@ from numpy.typing import NDArray
 from assessments.estimation import (
     DIFFICULTY_SD,
     DISCRIMINATION,
-    GRID,
     LOG_PRIOR,
     SLOPE,
-    SQUARES,
     Floats,
     information,
-    log_likelihoods,
     probability,
 )
 from assessments.selection import Pool
-from assessments.simulation import Numbers, estimates
+from assessments.simulation import POWERS, Numbers, estimates
 
 
 class Random(msgspec.Struct, frozen=True):
@@ -35,16 +32,14 @@ def choose_at_random(pool: Pool, ability: Floats, until: Floats, random: np.rand
     """Ask each examinee items in an order of chance until the posterior SD is as small as `until` says for them."""
     order = random.permuted(np.tile(np.arange(len(pool.b)), (len(ability), 1)), axis=1)
     right = _answers(pool, ability, order, random)
-    log_right, log_wrong = log_likelihoods(np.full(len(pool.b), SLOPE), pool.b, pool.c)
-    likely, unlikely = np.exp(log_right), np.exp(log_wrong)
-    powers = np.stack([np.ones_like(GRID), GRID, SQUARES], axis=1)
+    likely, unlikely = map(np.exp, pool.log_likelihoods)
     density = np.tile(np.exp(LOG_PRIOR), (len(ability), 1))
     length, reached = np.zeros(len(ability), dtype=np.int64), np.zeros(len(ability), dtype=bool)
     sitting = np.arange(len(ability))
     for step in range(order.shape[1]):
         item = order[sitting, step]
         density[sitting] *= np.where(right[sitting, step, None], likely[item], unlikely[item])
-        total, first, second = (density[sitting] @ powers).T
+        total, first, second = (density[sitting] @ POWERS).T
         mean = first / total
         length[sitting] = step + 1
         reached[sitting] = np.sqrt(second / total - mean * mean) <= until[sitting]
@@ -60,8 +55,7 @@ def choose_by_truth(pool: Pool, ability: Floats, length: Numbers, random: np.ran
     order = np.argsort(-known, axis=1, kind="stable")[:, : length.max()]
     items = np.where(np.arange(order.shape[1]) < length[:, None], order, -1)
     right = _answers(pool, ability, order, random)
-    log_right, log_wrong = log_likelihoods(np.full(len(pool.b), SLOPE), pool.b, pool.c)
-    return estimates(log_right, log_wrong, items, right)[0]
+    return estimates(*pool.log_likelihoods, items, right)[0]
 
 
 def _answers(pool: Pool, ability: Floats, items: Numbers, random: np.random.Generator) -> NDArray[np.bool_]:

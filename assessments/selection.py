@@ -6,13 +6,14 @@ Measurement in Education 2).
 """
 
 from collections.abc import Sequence, Set
+from functools import cached_property
 from hashlib import blake2b
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from assessments.estimation import HIGHEST, LOWEST, SLOPE, information
+from assessments.estimation import HIGHEST, LOWEST, SLOPE, Floats, information, log_likelihoods
 
 LEAST_ITEMS, MOST_ITEMS = 8, 15  # of one component
 PRECISION = 0.50  # the posterior SD that is enough
@@ -47,6 +48,11 @@ class Pool:
         self.ranked: list[NDArray[np.intp]] = [
             members[np.argsort(-known[:, members], axis=1, kind="stable")] for members in self.members
         ]
+
+    @cached_property
+    def log_likelihoods(self) -> tuple[Floats, Floats]:
+        """Of the items as they are scored: log P and log(1 − P), both items × 241."""
+        return log_likelihoods(np.full(len(self.b), SLOPE), self.b, self.c)
 
     def next_item(self, administered: Set[int], theta: float, draws: Draws) -> Pick:
         """The next item at an estimate. Raises LookupError when all were administered."""

@@ -14,10 +14,8 @@ from assessments.estimation import (
     GRID,
     LOG_PRIOR,
     LOWEST,
-    SLOPE,
     SQUARES,
     Floats,
-    log_likelihoods,
     moments,
     probability,
 )
@@ -94,7 +92,7 @@ def take(pool: Pool, ability: Floats, chance: Chance, errors: Floats | None = No
     `errors`, in units of DIFFICULTY_SD, stands in place of `chance.difficulty`, by item and not by step: n × the items
     of the pool. Examinees with equal rows take the test of one bank, whose difficulties are as wrong for each of them.
     """
-    logs = log_likelihoods(np.full(len(pool.b), SLOPE), pool.b, pool.c)
+    logs = pool.log_likelihoods
     tables = Tables.of(pool, np.exp(np.concatenate(logs)))
     parts = [
         _steps(pool, tables, ability[some], chance.of_some(some), errors if errors is None else errors[some])

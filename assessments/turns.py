@@ -18,7 +18,7 @@ import numpy as np
 
 from assessments.bank import bank
 from assessments.bits import Milliseconds, normal, uniform, uuid7
-from assessments.estimation import SLOPE, Floats, log_likelihoods
+from assessments.estimation import Floats
 from assessments.models import Status
 from assessments.occupations import OCCUPATIONS
 from assessments.pools import pool_of
@@ -169,8 +169,7 @@ class Begun:
         answered = np.where(is_open, some, tests.length)
         items = np.where(np.arange(MOST_ITEMS) < answered[:, None], tests.items, -1)
         pool = pool_of(name).pool
-        logs = log_likelihoods(np.full(len(pool.b), SLOPE), pool.b, pool.c)
-        theta, sd = estimates(*logs, items, tests.right)
+        theta, sd = estimates(*pool.log_likelihoods, items, tests.right)
         return _rows(self._turn, component, who, theta, sd, answered, is_open)
 
 
