@@ -12,7 +12,7 @@ from accounts.selectors import account_of
 from assessments import sittings
 from assessments.bank import bank
 from assessments.forms import BeginForm
-from assessments.occupations import OCCUPATIONS, Occupation, UnknownOccupation, find, search
+from assessments.occupations import OCCUPATIONS, Occupation, search
 from assessments.outcomes import Span
 from assessments.selection import MOST_ITEMS
 from assessments.selectors import last_occupation_of, overview_of
@@ -109,8 +109,8 @@ async def _proposed(request: DatabaseRequest) -> tuple[Occupation | None, bool]:
     """What the profile says, as O*NET writes it too; else that of the last score, and then True."""
     user_id = me(request).id
     of_profile = (await account_of(request.db, user_id)).user.occupation_code or ""
-    known = _known(of_profile[:SOC_LENGTH])
-    return (known, False) if known else (_known(await last_occupation_of(request.db, user_id)), True)
+    known = OCCUPATIONS.get(of_profile.strip()[:SOC_LENGTH])
+    return (known, False) if known else (OCCUPATIONS.get(await last_occupation_of(request.db, user_id)), True)
 
 
 def choices(asked: str, proposed: Occupation | None, is_of_last_test: bool, form: BeginForm) -> Choices:
@@ -124,10 +124,3 @@ def choices(asked: str, proposed: Occupation | None, is_of_last_test: bool, form
     first = found if asked else [proposed] if proposed else []
     others = [one for one in OCCUPATIONS.values() if one not in first]
     return Choices(asked, found, proposed, is_of_last_test, chosen, others)
-
-
-def _known(code: str) -> Occupation | None:
-    try:
-        return find(code)
-    except UnknownOccupation:
-        return None
