@@ -1,7 +1,7 @@
 """A command runs an experiment as a page does, and reports it once: as a table, or as one JSON document."""
 
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 from django.core.management.base import CommandError
@@ -19,7 +19,7 @@ async def report(experiment: AnyExperiment, parameters: msgspec.Struct, out: Any
     """Measure with a progress bar on standard error, and write to `out`. Raises CommandError where another runs."""
     load_before = load()
     async with Bench(get_database()) as bench:
-        result = await _measured(experiment, parameters, bench, sys.stderr)
+        result = await _measured(experiment, parameters, bench)
         told = environment(bench, load_before)
     if json:
         document = {"experiment": experiment.name, "parameters": parameters, "result": result, "environment": told}
@@ -28,11 +28,9 @@ async def report(experiment: AnyExperiment, parameters: msgspec.Struct, out: Any
         out.write("\n".join([*lines(experiment.rows(result)), "", line(told)]))
 
 
-async def _measured(
-    experiment: AnyExperiment, parameters: msgspec.Struct, bench: Bench, stream: TextIO
-) -> msgspec.Struct:
+async def _measured(experiment: AnyExperiment, parameters: msgspec.Struct, bench: Bench) -> msgspec.Struct:
     try:
-        with bar(experiment.name, experiment.unit, stream=stream) as progress:
+        with bar(experiment.name, experiment.unit, stream=sys.stderr) as progress:
             result: msgspec.Struct = await experiment.run(parameters, bench, progress)
             return result
     except Busy as busy:
